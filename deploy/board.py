@@ -1,0 +1,64 @@
+"""The live table of `hanan up` and `hanan status`: one row a stream, for people who look at it for a second."""
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from deploy.watch import RoleRow, StreamRow
+
+_OLD_MS = 120_000
+
+
+def streams_table(rows: Sequence[StreamRow], now_ms: int) -> RenderableType:
+    """Fits 80 columns; the reasons of dead letters stand below it."""
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", padding=0, pad_edge=False)
+    table.add_column("stream", no_wrap=True)
+    for title in ("in/s", "out/s", "stored", "suspect", "dead", "lag", "last", "p50", "p99"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(
+            row.stream,
+            f"{row.received_per_s:,.1f}",
+            f"{row.stored_per_s:,.1f}",
+            f"{row.stored:,}",
+            f"{row.suspect:,}",
+            Text(f"{row.dead:,}", style="red" if row.dead else "dim"),
+            "-" if row.lag is None else f"{row.lag:,}",
+            _ago(row.last_ms, now_ms),
+            duration(row.p50_ms),
+            duration(row.p99_ms),
+        )
+    reasons = [f"{row.stream}: " + ", ".join(f"{reason} {n:,}" for reason, n in row.dead_reasons) for row in rows if row.dead]
+    if not reasons:
+        return table
+    return Group(table, Text("dead letters  " + "   ".join(reasons), style="red"), Text(""))
+
+
+def roles_line(rows: Sequence[RoleRow]) -> Text:
+    parts = [f"{row.role} x{row.processes} {row.cpu_percent:.0f} % {row.resident_mb:.0f} MB" for row in rows]
+    return Text("   ".join(parts) or "no role is running", style="dim")
+
+
+def board(streams: Sequence[StreamRow], roles: Sequence[RoleRow], now_ms: int, lines: Sequence[str]) -> RenderableType:
+    return Group(streams_table(streams, now_ms), roles_line(roles), *(Text(line, style="dim") for line in lines))
+
+
+def duration(ms: float | None) -> str:
+    """`85 ms`, `1.4 s`, `12 min`: two digits are enough to act on."""
+    if ms is None:
+        return "-"
+    if ms < 1_000:  # noqa: PLR2004
+        return f"{ms:.0f} ms"
+    if ms < 120_000:  # noqa: PLR2004
+        return f"{ms / 1_000:.1f} s"
+    return f"{ms / 60_000:.0f} min"
+
+
+def _ago(last_ms: float | None, now_ms: int) -> Text:
+    if last_ms is None:
+        return Text("none", style="yellow")
+    age = max(0.0, now_ms - last_ms)
+    return Text(duration(age), style="yellow" if age > _OLD_MS else "")

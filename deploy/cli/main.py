@@ -1,0 +1,36 @@
+"""The `hanan` command."""
+
+import typer
+
+from deploy.cli import dead, devices, servers
+from deploy.cli.contract import contract_command
+from deploy.cli.doctor import doctor
+from deploy.cli.down import down
+from deploy.cli.feed import EPILOG as FEED_EPILOG
+from deploy.cli.feed import feed
+from deploy.cli.reconcile import reconcile
+from deploy.cli.run import run
+from deploy.cli.status import status
+from deploy.cli.up import up
+
+app = typer.Typer(
+    help="Hanan: a city district's sensors from MQTT through Kafka into InfluxDB.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    epilog="Example: hanan up --for 2m",
+)
+
+app.command(epilog="Example: hanan up --feed recordings --for 10m")(up)
+app.command(epilog="Example: hanan down")(down)
+app.command(epilog="Example: hanan run validate --name validate-2")(run)
+app.add_typer(servers.app, name="servers")
+app.command(epilog=FEED_EPILOG)(feed)
+app.add_typer(devices.app, name="devices")
+app.add_typer(dead.app, name="dead")
+app.command(epilog="Example: hanan reconcile --feed .hanan/feeds/latest.json")(reconcile)
+app.command(epilog="Example: hanan status --json")(status)
+app.command(epilog="Example: hanan doctor")(doctor)
+app.command("contract", epilog="Example: hanan contract --check")(contract_command)
+
+if __name__ == "__main__":
+    app()

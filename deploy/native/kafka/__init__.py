@@ -1,0 +1,1 @@
+"""Apache Kafka from Maven's jars, in KRaft mode (no ZooKeeper)."""

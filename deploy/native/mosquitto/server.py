@@ -1,0 +1,83 @@
+"""The native Mosquitto."""
+
+import os
+import time
+from pathlib import Path
+from string import Template
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+
+from deploy.native import ports
+from deploy.native.mosquitto import users
+from deploy.native.mosquitto.program import MosquittoProgram
+from deploy.native.progress import Step
+from deploy.native.server import Found, Launch
+from deploy.settings import Settings
+
+TEMPLATES = Path(__file__).parents[2] / "mosquitto"
+_CONFIGURATION = TEMPLATES / "mosquitto.conf"
+_PROBE_SECONDS = 1.0
+_ACL = TEMPLATES / "acl.conf"
+
+
+class MosquittoServer:
+    """Light and known to everyone; what it may lose is said at every start."""
+
+    name = "mosquitto"
+    patience_seconds = 10.0
+
+    def __init__(self, settings: Settings, program: MosquittoProgram) -> None:
+        self.program = program
+        self._settings = settings
+        self._home = settings.home / self.name
+        self.ports = ((settings.mqtt_port, "mqtt_port"),)
+
+    def prepare(self, found: Found, step: Step) -> Launch:
+        step.waiting("writing users and rights")
+        data = self._home / "data"
+        data.mkdir(parents=True, exist_ok=True)
+        users.admit(self._settings, *users.STAFF)
+        users.write_file(self._settings)
+        acl = self._home / "acl.conf"
+        acl.write_text(_ACL.read_text())
+        acl.chmod(0o600)
+        configuration = self._home / "mosquitto.conf"
+        configuration.write_text(self._configuration(data, acl))
+        return Launch((str(found.path), "-c", str(configuration)), self._home)
+
+    def ready(self) -> bool:
+        """It lets the observer in: it listens, and knows the passwords of this home."""
+        client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="", protocol=mqtt.MQTTv311)
+        client.username_pw_set(users.OBSERVER, users.password(self._settings, users.OBSERVER))
+        deadline = time.monotonic() + _PROBE_SECONDS
+        try:
+            client.connect(ports.LOOPBACK, self._settings.mqtt_port)
+            while not client.is_connected() and time.monotonic() < deadline:
+                if client.loop(timeout=0.1) != MQTTErrorCode.MQTT_ERR_SUCCESS:
+                    return False
+            return client.is_connected()
+        except OSError:
+            return False
+        finally:
+            client.disconnect()
+
+    def settle(self, step: Step) -> None:
+        pass
+
+    def explain(self) -> str:
+        return (
+            "mosquitto saves its memory every second (autosave_interval 1): killed or without power, it may lose what it"
+            " acknowledged in the last second"
+        )
+
+    def _configuration(self, data: Path, acl: Path) -> str:
+        return Template(_CONFIGURATION.read_text()).substitute(
+            port=self._settings.mqtt_port,
+            address=ports.LOOPBACK,
+            # Started by root, the broker would become the user `mosquitto`, who cannot reach a home such as /root/.hanan.
+            user_line="user root" if os.geteuid() == 0 else "",
+            password_file=users.password_file(self._settings),
+            acl_file=acl,
+            data=data,
+        )

@@ -1,0 +1,90 @@
+"""What `hanan up` runs: the roles and the feed as child processes, started from the end of the flow, stopped from its start."""
+
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from deploy import children
+from deploy.native import Progress
+from deploy.settings import Settings
+
+# The order in which data flows.
+FLOW = ("collect", "validate", "store")
+FEED = "feed"
+_READY_SECONDS = 60.0
+
+
+class OperationError(Exception):
+    """One line: what happened, and where to look."""
+
+    def __init__(self, what: str, log: str) -> None:
+        super().__init__(f"{what}; its log is {log}")
+
+
+class Operation:
+    """The children of one `hanan up`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._roles: dict[str, subprocess.Popen[bytes]] = {}
+        self._feed: subprocess.Popen[bytes] | None = None
+
+    def start_roles(self, workers: Mapping[str, int], progress: Progress) -> None:
+        """As many processes of each role as asked for; returns when all answer."""
+        with progress.step("roles") as step:
+            for role in reversed(FLOW):
+                for number in range(1, workers[role] + 1):
+                    name = f"{role}-{number}"
+                    self._roles[name] = children.spawn(self._settings.home, name, ["run", role, "--name", name])
+            deadline = time.monotonic() + _READY_SECONDS
+            while waiting := sorted(self._roles.keys() - {one.name for one in children.running(self._settings.home)}):
+                step.waiting("for " + ", ".join(waiting))
+                self.require_alive()
+                if time.monotonic() > deadline:
+                    raise OperationError(f"{waiting[0]} did not start within {_READY_SECONDS:.0f} s", self._log(waiting[0]))
+                time.sleep(0.05)
+            step.result = ", ".join(self._roles)
+
+    def start_feed(self, arguments: Sequence[str]) -> None:
+        self._feed = children.spawn(self._settings.home, FEED, ["feed", *arguments])
+
+    def require_alive(self) -> None:
+        """OperationError when a role has ended by itself."""
+        for name, child in self._roles.items():
+            code = child.poll()
+            if code is not None:
+                raise OperationError(f"{name} ended with exit code {code}", self._log(name))
+
+    def feed_state(self) -> str:
+        """For the line under the table."""
+        if self._feed is None:
+            return "no feed"
+        code = self._feed.poll()
+        if code is None:
+            return "feed running"
+        return "feed has sent all" if code == 0 else f"feed ended with exit code {code}: {self._log(FEED)}"
+
+    def stop(self, drained: Callable[[], bool], patience_seconds: float, progress: Progress) -> bool:
+        """Feed first; then, once nothing lags, the roles in the order of the flow. Returns whether all was drained."""
+        if self._feed:
+            with progress.step("stop the feed"):
+                children.stop(self._feed)
+        if not self._roles:
+            return True
+        with progress.step("drain") as step:
+            deadline = time.monotonic() + patience_seconds
+            while not (done := drained()) and time.monotonic() < deadline:
+                step.waiting("for what is on its way to be stored")
+                time.sleep(0.2)
+            step.result = "nothing is left on its way" if done else "not all: Kafka keeps it, and it goes on at the next start"
+        with progress.step("stop the roles"):
+            for role in FLOW:
+                ours = [child for name, child in self._roles.items() if name.startswith(role)]
+                for child in ours:
+                    child.terminate()
+                for child in ours:
+                    children.stop(child)
+        return done
+
+    def _log(self, name: str) -> str:
+        return str(self._settings.home / "logs" / f"{name}.log")

@@ -1,0 +1,63 @@
+"""What must be there before the roles start: topics, buckets, the registry. Each step may be repeated at will."""
+
+from collections.abc import Iterable
+
+from deploy.native import Progress
+from deploy.registry_file import load_devices
+from deploy.settings import Settings
+from ingest.slots import slots_of
+from processors.io.kafka_admin import Admin, TopicSpec
+from schemas import topics
+from schemas.device import Device, encode
+from schemas.instants import HOUR_MS
+from schemas.ports import OutRecord, RecordSink
+from schemas.streams import STREAMS
+
+MAX_RECORD_BYTES = 17 * 1024 * 1024
+_DEAD_DAYS = 90
+
+
+def topic_specs(settings: Settings) -> list[TopicSpec]:
+    """Every topic with its partitions and how long it keeps what."""
+    many, copies = settings.kafka_partitions, settings.kafka_replication
+    kept = {"retention.ms": str(settings.raw_retention_hours * HOUR_MS), "max.message.bytes": str(MAX_RECORD_BYTES)}
+    # Kafka refuses timestamps far ahead of its own clock, and a simulated week may lie anywhere
+    free = {"message.timestamp.after.max.ms": str(2**63 - 1), "message.timestamp.before.max.ms": str(2**63 - 1)}
+    compact = {"cleanup.policy": "compact"}
+    specs = [
+        TopicSpec(name(stream.name), many, copies, kept | free) for stream in STREAMS for name in (topics.raw, topics.reading)
+    ]
+    dead = kept | free | {"retention.ms": str(_DEAD_DAYS * 24 * HOUR_MS)}
+    specs.append(TopicSpec(topics.DEAD, many, copies, dead))
+    specs.append(TopicSpec(topics.DEVICE, 1, copies, compact | free))
+    specs.append(TopicSpec(topics.COLLECTOR, len(slots_of(STREAMS)), copies, compact | free))
+    return specs
+
+
+def ensure_topics(settings: Settings, admin: Admin, progress: Progress) -> None:
+    with progress.step("topics") as step:
+        step.waiting("for Kafka to make them")
+        specs = topic_specs(settings)
+        made = admin.ensure_topics(specs)
+        step.result = f"{len(made)} made, {len(specs) - len(made)} there already"
+
+
+def load_registry(settings: Settings, sink: RecordSink, progress: Progress, more: Iterable[Device] = ()) -> int:
+    """Writes the registry's file, and `more`, into the `device` topic. Devices that the file no longer has stay: see the docs."""
+    with progress.step("registry") as step:
+        devices = [*load_devices(settings.registry), *more]
+        put_devices(sink, devices)
+        step.result = f"{len(devices)} devices"
+    return len(devices)
+
+
+def put_devices(sink: RecordSink, devices: Iterable[Device]) -> None:
+    for device in devices:
+        sink.send(OutRecord(topics.DEVICE, device.device_id.encode(), encode(device), partition=0))
+    sink.flush(30_000)
+
+
+def remove_devices(sink: RecordSink, device_ids: Iterable[str]) -> None:
+    for device_id in device_ids:
+        sink.send(OutRecord(topics.DEVICE, device_id.encode(), None, partition=0))
+    sink.flush(30_000)

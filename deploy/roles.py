@@ -1,0 +1,133 @@
+"""The wiring: which core, which shells, which settings make a role."""
+
+import socket
+from collections.abc import Callable, Mapping
+
+from deploy.clock import deployment_clock, monotonic_ms
+from deploy.metrics import PrometheusMeter
+from deploy.native import endpoints
+from deploy.settings import Settings
+from ingest.collector import Collector
+from ingest.io.paho_session import Broker, PahoSessions
+from ingest.slots import GROUP as COLLECT_GROUP
+from ingest.slots import slots_of
+from processors.io import clients
+from processors.io.influx import InfluxWriter
+from processors.io.kafka_read import TableReader
+from processors.runner import Runner
+from processors.store import StoreTasks
+from processors.task import Tasks
+from processors.validate import ValidateTasks
+from schemas import topics
+from schemas.ports import RecordSink
+from schemas.streams import STREAMS
+
+Stop = Callable[[], bool]
+
+VALIDATE_GROUP = "hanan-validate"
+STORE_GROUP = "hanan-store"
+
+# Which group reads which topic of a stream: what the lag is measured by.
+READS: Mapping[str, Callable[[str], str]] = {VALIDATE_GROUP: topics.raw, STORE_GROUP: topics.reading}
+
+
+def run_role(role: str, name: str, settings: Settings, meter: PrometheusMeter, stop: Stop) -> None:
+    """Runs one process of a role until `stop()`."""
+    _ROLES[role](name, settings, meter, stop)
+
+
+def _collect(name: str, settings: Settings, meter: PrometheusMeter, stop: Stop) -> None:
+    places = endpoints(settings)
+    login = places.mqtt_login("collector")
+    collector = Collector(
+        clients.open_source(settings.kafka_client, places.kafka_bootstrap, COLLECT_GROUP, name),
+        open_sink(settings, name),
+        PahoSessions(Broker(places.mqtt_host, places.mqtt_port, login.user, login.password), monotonic_ms=monotonic_ms),
+        slots_of(STREAMS),
+        name=f"{socket.gethostname()}-{name}",
+        partitions=settings.kafka_partitions,
+        clock=deployment_clock(settings),
+        monotonic_ms=monotonic_ms,
+    )
+    export = CollectorCounts(meter)
+
+    def asked() -> bool:
+        export(collector)
+        return stop()
+
+    collector.run(asked)
+
+
+def open_sink(settings: Settings, name: str) -> RecordSink:
+    return clients.open_sink(settings.kafka_client, endpoints(settings).kafka_bootstrap, name)
+
+
+def _validate(name: str, settings: Settings, meter: PrometheusMeter, stop: Stop) -> None:
+    table = TableReader(endpoints(settings).kafka_bootstrap, topics.DEVICE)
+    _runner(name, settings, meter, VALIDATE_GROUP, ValidateTasks(table, settings.readings_retention_days)).run(stop)
+
+
+def _store(name: str, settings: Settings, meter: PrometheusMeter, stop: Stop) -> None:
+    places = endpoints(settings)
+    writer = InfluxWriter(places.influx_url, places.influx_token, places.influx_org)
+    _runner(name, settings, meter, STORE_GROUP, StoreTasks(), writer).run(stop)
+
+
+def _runner(
+    name: str,
+    settings: Settings,
+    meter: PrometheusMeter,
+    group: str,
+    tasks: Tasks,
+    writer: InfluxWriter | None = None,
+) -> Runner:
+    return Runner(
+        clients.open_source(settings.kafka_client, endpoints(settings).kafka_bootstrap, group, name),
+        open_sink(settings, name),
+        tasks,
+        clock=deployment_clock(settings),
+        meter=meter,
+        monotonic_ms=monotonic_ms,
+        writer=writer,
+    )
+
+
+_ROLES: Mapping[str, Callable[[str, Settings, PrometheusMeter, Stop], None]] = {
+    "collect": _collect,
+    "validate": _validate,
+    "store": _store,
+}
+ROLES = tuple(_ROLES)
+
+
+class CollectorCounts:
+    """Carries a collector's own counts over to the meter, from time to time."""
+
+    EVERY_MS = 500
+
+    def __init__(self, meter: PrometheusMeter) -> None:
+        self._meter = meter
+        self._due_ms = 0
+        self._carried: dict[tuple[str, ...], int] = {}
+
+    def __call__(self, collector: Collector) -> None:
+        now_ms = monotonic_ms()
+        if now_ms < self._due_ms:
+            return
+        self._due_ms = now_ms + self.EVERY_MS
+        for slot, counts in collector.counts.items():
+            self._carry("received", counts.received, stream=slot)
+            self._carry("forwarded", counts.forwarded, stream=slot)
+            self._carry("acknowledged", counts.acked, stream=slot)
+            self._carry("mqtt_reconnects", counts.reconnects, stream=slot)
+            for reason, amount in counts.dead.items():
+                self._carry("dead", amount, stream=slot, reason=reason.value)
+            self._meter.set("in_flight", counts.in_flight, stream=slot)
+            self._meter.set("mqtt_ready", counts.ready, stream=slot)
+
+    def _carry(self, name: str, total: int, **labels: str) -> None:
+        key = (name, *labels.values())
+        new = total - self._carried.get(key, 0)
+        if new:
+            self._carried[key] = total
+            self._meter.add(name, new, **labels)

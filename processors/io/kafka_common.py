@@ -1,0 +1,40 @@
+"""What both Kafka clients are set to, so that they can stand in for each other."""
+
+# The largest record with its framing: a dead letter of 16 MiB, and its reasons. The broker's `message.max.bytes` is above it.
+MAX_RECORD_BYTES = 17 * 1024 * 1024
+
+LINGER_MS = 10
+BATCH_BYTES = 256 * 1024
+# What may wait to be sent. Beyond it `send` raises RetryLater.
+QUEUE_RECORDS = 100_000
+QUEUE_BYTES = 128 * 1024 * 1024
+DELIVERY_TIMEOUT_MS = 30_000
+REQUEST_TIMEOUT_MS = 10_000
+
+SESSION_TIMEOUT_MS = 10_000
+HEARTBEAT_MS = 3_000
+MAX_POLL_INTERVAL_MS = 300_000
+# How long a question to the broker (commit, offsets) may take before it becomes RetryLater.
+ANSWER_TIMEOUT_MS = 10_000
+RECONNECT_MAX_MS = 2_000
+# So soon a topic, or a partition, made later is noticed.
+METADATA_MAX_AGE_MS = 30_000
+
+RETRY_MS = 1_000
+FULL_RETRY_MS = 50
+
+
+# librdkafka (2.16) reads a commit's metadata as a C string but does not end what it received with a zero, so what follows in memory
+# is taken for a part of it; its own commits carry the zero. Whoever commits by another way must add it.
+_END = "\0"
+
+
+def metadata_of(clock_ms: int) -> str:
+    """A partition's clock as a commit's metadata, for clients that store strings as they are."""
+    return f"{clock_ms}{_END}"
+
+
+def clock_of(metadata: str | None) -> int:
+    """The partition's clock in a commit's metadata; 0 where another program committed."""
+    text = (metadata or "").partition(_END)[0]
+    return int(text) if text.isdecimal() else 0

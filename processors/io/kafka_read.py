@@ -1,0 +1,146 @@
+"""Reading without a group: whole topics for tools, and a compacted topic as a table that stays current."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from processors.io import kafka_common as common
+from schemas.ports import Partition, Record, RetryLater
+
+_ANSWER_S = common.ANSWER_TIMEOUT_MS / 1_000
+_BATCH = 5_000
+T = TypeVar("T")
+_make = Record._make
+
+
+def read_all(bootstrap: str, topics: Sequence[str], from_ms: int | None = None, to_ms: int | None = None) -> Iterator[Record]:
+    """All records of the topics that are there now and lie in [from_ms, to_ms) by their timestamp; in order by partition."""
+    reader = _Reader(bootstrap)
+    try:
+        begin = {partition: reader.begin(partition, from_ms) for topic in topics for partition in reader.partitions(topic)}
+        ends = {partition: reader.end(partition) for partition in begin}
+        left = {partition for partition, first in begin.items() if first < ends[partition]}
+        reader.assign({partition: begin[partition] for partition in left})
+        while left:
+            for record in reader.read(1.0, left):
+                partition = Partition(record.topic, record.partition)
+                if record.offset < ends[partition] and (to_ms is None or record.timestamp_ms < to_ms):
+                    yield record
+            left = {partition for partition in left if not reader.has_read(partition, ends[partition])}
+    finally:
+        reader.close()
+
+
+class TableReader:
+    """See `schemas.ports.Table`."""
+
+    def __init__(self, bootstrap: str, topic: str) -> None:
+        self._bootstrap = bootstrap
+        self._topic = topic
+        self._reader: _Reader | None = None
+
+    def changes(self) -> list[tuple[bytes, bytes | None]]:
+        changed: dict[bytes, bytes | None] = {}
+        if self._reader is None:
+            reader = _Reader(self._bootstrap)
+            partitions = reader.partitions(self._topic)
+            ends = {partition: reader.end(partition) for partition in partitions}
+            reader.assign(dict.fromkeys(partitions, OFFSET_BEGINNING))
+            left = {partition for partition in partitions if ends[partition] > reader.first(partition)}
+            while left:
+                self._take(reader.read(1.0, left), changed)
+                left = {partition for partition in left if not reader.has_read(partition, ends[partition])}
+            self._reader = reader  # only now: a first read that broke off begins again
+        self._take(self._reader.read(0, ()), changed)
+        return list(changed.items())
+
+    @staticmethod
+    def _take(records: Sequence[Record], changed: dict[bytes, bytes | None]) -> None:
+        for record in records:
+            if record.key is not None:
+                changed[record.key] = record.value
+
+    def close(self) -> None:
+        if self._reader:
+            self._reader.close()
+            self._reader = None
+
+
+class _Reader:
+    """A consumer that is assigned by hand. RetryLater when Kafka does not answer."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self._bootstrap = bootstrap
+        self._silent = 0
+        self._read_up: set[Partition] = set()  # partitions whose end was seen
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": bootstrap,
+                "group.id": "hanan-reader",  # wanted by the library; nothing is ever committed to it
+                "enable.auto.commit": False,
+                "isolation.level": "read_committed",
+                "auto.offset.reset": "earliest",
+                "enable.partition.eof": True,
+                "allow.auto.create.topics": False,
+                "fetch.queue.backoff.ms": 5,
+                "queued.max.messages.kbytes": 64 * 1024,
+                "log_level": 0,
+                "error_cb": lambda _error: None,  # what matters comes back as RetryLater
+            }
+        )
+
+    def partitions(self, topic: str) -> list[Partition]:
+        found = self._ask(lambda: self._consumer.list_topics(topic, timeout=_ANSWER_S)).topics[topic]
+        if found.error is not None:
+            raise RetryLater(common.RETRY_MS, f"there is no topic {topic}: {found.error.str()}; `hanan up` makes it")
+        return [Partition(topic, number) for number in sorted(found.partitions)]
+
+    def first(self, partition: Partition) -> int:
+        return int(self._ask(lambda: self._consumer.get_watermark_offsets(TopicPartition(*partition), timeout=_ANSWER_S))[0])
+
+    def end(self, partition: Partition) -> int:
+        return int(self._ask(lambda: self._consumer.get_watermark_offsets(TopicPartition(*partition), timeout=_ANSWER_S))[1])
+
+    def begin(self, partition: Partition, from_ms: int | None) -> int:
+        if from_ms is None:
+            return self.first(partition)
+        wanted = [TopicPartition(*partition, max(0, from_ms))]
+        offset = self._ask(lambda: self._consumer.offsets_for_times(wanted, timeout=_ANSWER_S))[0].offset
+        return int(offset) if offset >= 0 else self.end(partition)
+
+    def assign(self, offsets: dict[Partition, int]) -> None:
+        self._consumer.assign([TopicPartition(*partition, offset) for partition, offset in offsets.items()])
+
+    def has_read(self, partition: Partition, end: int) -> bool:
+        """Up to `end`, or to an end seen since: a log may end in records that are nobody's to see."""
+        return partition in self._read_up or int(self._consumer.position([TopicPartition(*partition)])[0].offset) >= end
+
+    def read(self, timeout_s: float, awaited: Sequence[Partition] | set[Partition]) -> list[Record]:
+        """What has come. RetryLater after ten seconds in which nothing that is awaited came."""
+        records = []
+        for message in self._consumer.consume(_BATCH, timeout_s):
+            error = message.error()
+            if error is None:
+                records.append(_record(message))
+            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  # the library's spelling
+                self._read_up.add(Partition(message.topic() or "", message.partition() or 0))
+            elif error.fatal():
+                raise KafkaException(error)
+        self._silent = 0 if records or not awaited else self._silent + 1
+        if self._silent > _ANSWER_S:
+            raise RetryLater(common.RETRY_MS, f"Kafka at {self._bootstrap} sends nothing")
+        return records
+
+    def close(self) -> None:
+        self._consumer.close()
+
+    def _ask(self, question: Callable[[], T]) -> T:
+        try:
+            return question()
+        except KafkaException as error:
+            raise RetryLater(common.RETRY_MS, f"Kafka at {self._bootstrap} does not answer: {error.args[0].str()}") from error
+
+
+def _record(m: Message) -> Record:
+    return _make((m.topic(), m.partition(), m.offset(), m.key(), m.value(), m.headers() or (), m.timestamp()[1]))

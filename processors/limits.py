@@ -1,0 +1,62 @@
+"""The rows of a kind, made ready for one device: every bound a number."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from schemas.device import Device
+from schemas.kind import RATE_MEMORY_MS, Kind
+from schemas.metric import Check, Metric, Nature
+
+_INF = float("inf")
+
+
+class Limit(NamedTuple):
+    name: str
+    sure_low: float  # between these a value is plausible and no sentinel: the short way
+    sure_high: float
+    low: float  # plausible
+    high: float
+    possible_low: float
+    possible_high: float
+    sentinels: frozenset[float]
+    remembers: bool  # whether the value before matters
+    step_per_ms: float  # largest rate of change
+    step: float  # allowed at once, however short the time between
+    stuck_ms: float
+    forget_ms: float  # a value older than this says nothing about the next
+
+
+class Limits(NamedTuple):
+    rows: tuple[Limit, ...]
+    checks: tuple[Check, ...]
+    params: Mapping[str, Any]
+
+
+def limits_of(kind: Kind, device: Device) -> Limits:
+    numbers = (metric for metric in kind.metrics if metric.type in {"float", "int"})
+    return Limits(tuple(_limit(metric, device) for metric in numbers), kind.checks, device.params)
+
+
+def _limit(metric: Metric, device: Device) -> Limit:
+    possible_low, possible_high = metric.possible.of(device.params)
+    plausible_low, plausible_high = metric.plausible.of(device.params)
+    low, high = max(plausible_low, possible_low), min(plausible_high, possible_high)
+    doubtful = any(low <= sentinel <= high for sentinel in metric.sentinels)
+    judges_rate = metric.max_per_minute is not None and metric.nature is Nature.GAUGE
+    per_minute = metric.max_per_minute if judges_rate and metric.max_per_minute is not None else _INF
+    stuck_ms = metric.stuck_after_min * 60_000 if metric.stuck_after_min else _INF
+    return Limit(
+        metric.name,
+        sure_low=_INF if doubtful else low,
+        sure_high=-_INF if doubtful else high,
+        low=low,
+        high=high,
+        possible_low=possible_low,
+        possible_high=possible_high,
+        sentinels=frozenset(metric.sentinels),
+        remembers=judges_rate or stuck_ms < _INF,
+        step_per_ms=per_minute / 60_000,
+        step=per_minute,
+        stuck_ms=stuck_ms,
+        forget_ms=max(RATE_MEMORY_MS, stuck_ms if stuck_ms < _INF else 0),
+    )

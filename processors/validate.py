@@ -1,0 +1,204 @@
+"""The validate role: raw messages -> readings with their quality, or dead letters with their reason.
+
+decode -> schema -> identity -> registry -> time -> plausibility. One partition of `raw.<stream>` becomes the partition
+of the same number of `reading.<stream>`, ticks included, so that order and time are the same in both.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from processors.judge import Impossible, Memory, judge
+from processors.limits import Limits, limits_of
+from processors.task import Output
+from schemas import codec, payload, topics
+from schemas.dead import DeadLetter, Fault, letters, to_record
+from schemas.device import Registry
+from schemas.instants import DAY_MS, HOUR_MS, format_rfc3339
+from schemas.kind import Kind, Stream
+from schemas.ports import OutRecord, Partition, Position, Record, Table
+from schemas.reading import Reading
+from schemas.reason import Reason
+from schemas.streams import BY_NAME
+from schemas.topics import MAX_FUTURE_MS, SENML, STATUS
+
+_MAX_ROUTES = 200_000  # topics are invented by whoever may publish; the registry bounds only the honest ones
+
+
+class Route(NamedTuple):
+    """What a topic leads to: the kind, and the device with its limits if the registry knows it as that kind."""
+
+    kind: Kind
+    device_id: str
+    channel: str
+    limits: Limits | None
+    unknown: Fault | None
+
+
+class ValidateTask:
+    """One partition of one raw topic."""
+
+    def __init__(self, stream: Stream, registry: Registry, retention_ms: int, position: Position) -> None:
+        self._stream = stream
+        self._registry = registry
+        self._retention_ms = retention_ms
+        self._position = position
+        self._out_topic = topics.reading(stream.name)
+        self._memory: dict[str, Memory] = {}
+        self._routes: dict[bytes, Route | Fault] = {}
+        self._routes_version = registry.version
+
+    def position(self) -> Position:
+        return self._position
+
+    def warm(self, records: Sequence[Record]) -> None:
+        self.feed(records)
+
+    def feed(self, records: Sequence[Record]) -> Output:
+        if self._routes_version != self._registry.version or len(self._routes) > _MAX_ROUTES:
+            self._routes.clear()
+            self._routes_version = self._registry.version
+        out = Output()
+        clock_ms = self._position.clock_ms
+        for record in records:
+            headers = dict(record.headers)
+            stamp = headers.get(topics.RECEIVED_AT, b"")
+            received_at_ms = int(stamp) if stamp.isdigit() else record.timestamp_ms
+            clock_ms = max(clock_ms, received_at_ms)
+            if record.key is None:  # a tick
+                out.records.append(record_on(self._out_topic, record, b""))
+            else:
+                self._message(record, headers.get(topics.MQTT_TOPIC, b""), received_at_ms, out)
+        self._position = Position(records[-1].offset + 1, clock_ms) if records else self._position
+        return out
+
+    def _message(self, record: Record, mqtt_topic: bytes, received_at_ms: int, out: Output) -> None:
+        route = self._routes.get(mqtt_topic)
+        if route is None:
+            route = self._routes[mqtt_topic] = self._route(mqtt_topic.decode())
+        name = self._stream.name
+        if isinstance(route, Fault):
+            out.counts["readings", name, ""] += 1
+            self._bury(record, [route], mqtt_topic, received_at_ms, out)
+            return
+        if route.channel == STATUS:
+            out.counts["status", name, ""] += 1
+            return
+        decoded = payload.decode(record.value or b"", route.kind, route.device_id, route.channel)
+        out.counts["readings", name, ""] += decoded.readings
+        faults = decoded.faults
+        for candidate in decoded.candidates:
+            reading = self._reading(candidate, route, received_at_ms)
+            if isinstance(reading, Fault):
+                faults.append(reading)
+                continue
+            if reading.flags:
+                out.counts["suspect", name, ""] += 1
+            value, carried = codec.encode_reading(reading), _carried(record)
+            out.records.append(OutRecord(self._out_topic, record.key, value, carried, received_at_ms, record.partition))
+        if faults:
+            self._bury(record, faults, mqtt_topic, received_at_ms, out)
+
+    def _reading(self, candidate: payload.Candidate, route: Route, received_at_ms: int) -> Reading | Fault:
+        if route.limits is None:
+            assert route.unknown is not None
+            return route.unknown._replace(place=candidate.place)
+        ts_ms = candidate.ts_ms
+        if ts_ms > received_at_ms + MAX_FUTURE_MS:
+            return Fault(candidate.place, Reason.FROM_THE_FUTURE, _moment(ts_ms))
+        if ts_ms < received_at_ms - self._retention_ms:
+            return Fault(candidate.place, Reason.BEYOND_RETENTION, _moment(ts_ms))
+        memory = self._memory.get(route.device_id)
+        if memory is None:
+            memory = self._memory[route.device_id] = {}
+        flags = judge(ts_ms, candidate.values, route.limits, memory)
+        if isinstance(flags, Impossible):
+            return Fault(candidate.place, Reason.IMPOSSIBLE_VALUE, f"{flags.metric} = {flags.value:g}")
+        return Reading(
+            self._stream.name,
+            route.kind.name,
+            route.device_id,
+            ts_ms,
+            received_at_ms,
+            candidate.values,
+            flags,
+            candidate.seq,
+            candidate.event_id,
+        )
+
+    def _route(self, mqtt_topic: str) -> Route | Fault:
+        parsed = topics.parse(mqtt_topic)
+        if not isinstance(parsed, topics.MqttTopic):
+            return Fault(0, *parsed)
+        kind = self._stream.by_name.get(parsed.kind)
+        if kind is None:
+            return Fault(0, Reason.UNKNOWN_KIND, f"{self._stream.name} has no {parsed.kind[:40]!r}")
+        channel = parsed.channel
+        if channel not in {kind.channel, SENML, STATUS} or (channel == SENML and kind.event):
+            return Fault(0, Reason.UNKNOWN_CHANNEL, f"{kind.name} has no channel {channel[:40]!r}")
+        device = self._registry.get(parsed.device_id)
+        if device is None:
+            return Route(kind, parsed.device_id, channel, None, Fault(0, Reason.UNKNOWN_DEVICE, parsed.device_id))
+        if (device.stream, device.kind) != (parsed.stream, parsed.kind):
+            known_as = Fault(0, Reason.WRONG_KIND, f"registered as {device.stream}/{device.kind}")
+            return Route(kind, parsed.device_id, channel, None, known_as)
+        return Route(kind, parsed.device_id, channel, limits_of(kind, device), None)
+
+    def _bury(self, record: Record, faults: list[Fault], mqtt_topic: bytes, received_at_ms: int, out: Output) -> None:
+        common = DeadLetter(
+            Reason.NOT_JSON,
+            "",
+            "validate",
+            record.value or b"",
+            mqtt_topic.decode(),
+            received_at_ms,
+            stream=self._stream.name,
+            device_id=(record.key or b"").decode(),
+            collector=dict(record.headers).get(topics.COLLECTOR_ID, b"").decode(),
+            origin=f"{record.topic}/{record.partition}@{record.offset}",
+        )
+        for letter in letters(faults, common):
+            out.records.append(to_record(letter))
+            out.counts["dead", self._stream.name, letter.reason.value] += letter.readings
+
+
+def record_on(topic: str, record: Record, value: bytes) -> OutRecord:
+    """The same record on another topic: same key, partition, headers and time."""
+    return OutRecord(topic, record.key, value, record.headers, record.timestamp_ms, record.partition)
+
+
+def _carried(record: Record) -> tuple[tuple[str, bytes], ...]:
+    """The headers that still matter behind validate: that a reading was retained by the broker or replayed by a person."""
+    if len(record.headers) <= 3:  # noqa: PLR2004 - topic, time and collector are on every record
+        return ()
+    return tuple(header for header in record.headers if header[0] in {topics.RETAINED, topics.REPLAYED})
+
+
+def _moment(ts_ms: int) -> str:
+    try:
+        return format_rfc3339(ts_ms)
+    except ValueError:
+        return f"{ts_ms} ms"
+
+
+class ValidateTasks:
+    """Validates all streams. The registry is read from its compacted topic and kept current."""
+
+    def __init__(self, table: Table, retention_days: int) -> None:
+        self.topics = [topics.raw(name) for name in BY_NAME]
+        self._table = table
+        self._registry = Registry()
+        # An hour less than the bucket keeps, so that a point is never refused for being on the edge
+        self._retention_ms = retention_days * DAY_MS - HOUR_MS
+        self.problems: list[str] = []
+
+    def refresh(self) -> None:
+        for key, value in self._table.changes():
+            problem = self._registry.apply(key.decode(errors="replace"), value)
+            if problem:
+                self.problems.append(problem)
+
+    def memory_ms(self, partition: Partition) -> int:
+        return BY_NAME[topics.stream_of(partition.topic)].memory_ms
+
+    def start(self, partition: Partition, position: Position) -> ValidateTask:
+        return ValidateTask(BY_NAME[topics.stream_of(partition.topic)], self._registry, self._retention_ms, position)

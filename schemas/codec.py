@@ -1,0 +1,90 @@
+"""The only JSON in the house: bytes to values and back."""
+
+import json
+from typing import Any
+
+import orjson
+
+from schemas.dead import Fault
+from schemas.reading import Reading
+from schemas.reason import Reason
+
+
+def loads(data: bytes) -> Any:
+    return orjson.loads(data)
+
+
+def dumps(value: Any) -> bytes:
+    return orjson.dumps(value)
+
+
+def parse_payload(data: bytes) -> Any | Fault:
+    """The JSON value of a payload, or the Fault that says why it has none."""
+    if not data:
+        return Fault(0, Reason.EMPTY_PAYLOAD, "0 bytes")
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        return _why_not_json(data, str(error))
+
+
+class _NotFinite(ValueError):
+    pass
+
+
+def _refuse(text: str) -> None:
+    raise _NotFinite(text)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if number in (float("inf"), float("-inf")):
+        _refuse(text)
+    return number
+
+
+def _why_not_json(data: bytes, first_error: str) -> Fault:
+    """Slow and exact, only for what failed: tells bad text from bad JSON from numbers that JSON cannot carry."""
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        return Fault(0, Reason.NOT_UTF8, f"byte {data[error.start]:#04x} at {error.start}")
+    try:
+        json.loads(text, parse_constant=_refuse, parse_float=_finite)
+    except _NotFinite as error:
+        return Fault(0, Reason.NOT_FINITE, f"{str(error)[:40]} is not a number")
+    except (ValueError, RecursionError):
+        return Fault(0, Reason.NOT_JSON, first_error[:200])
+    return Fault(0, Reason.NOT_JSON, first_error[:200])  # stricter than the standard library, e.g. lone surrogates
+
+
+def encode_reading(reading: Reading) -> bytes:
+    body: dict[str, Any] = {
+        "kind": reading.kind,
+        "device_id": reading.device_id,
+        "ts": reading.ts_ms,
+        "received_at": reading.received_at_ms,
+        "values": reading.values,
+        "flags": reading.flags,
+    }
+    if reading.seq is not None:
+        body["seq"] = reading.seq
+    if reading.event_id is not None:
+        body["event_id"] = reading.event_id
+    return orjson.dumps(body)
+
+
+def decode_reading(stream: str, data: bytes) -> Reading:
+    """A reading that `encode_reading` wrote; KeyError or JSONDecodeError for anything else."""
+    body = orjson.loads(data)
+    return Reading(
+        stream,
+        body["kind"],
+        body["device_id"],
+        body["ts"],
+        body["received_at"],
+        body["values"],
+        body["flags"],
+        body.get("seq"),
+        body.get("event_id"),
+    )

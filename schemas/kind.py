@@ -1,0 +1,144 @@
+"""A kind of device and a stream of kinds: what a schema module declares."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from schemas.metric import Aggregation, Check, Metric, Param
+
+RESERVED = frozenset({"ts", "seq", "event_id", "device_id", "zone", "window", "quality", "reasons"})
+EVIDENCE = "SVP"  # read in a source, measured, prior knowledge only
+_TOPIC_LEVEL = re.compile("[a-z][a-z0-9-]{0,31}")
+_METRIC_NAME = re.compile("[a-z][a-z0-9_]{0,47}")
+_MAX_STUCK_MIN = 30
+
+RATE_MEMORY_MS = 15 * 60_000  # a step is judged against the value before only if that is not older than this
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """What the registry may say of a device of this kind: a number, or for a curve a list of pairs."""
+
+    name: str
+    unit: str
+    en: str
+    zh: str
+
+
+@dataclass(frozen=True, eq=False)  # known by its identity: hashing all its rows would cost more than decoding a payload
+class Kind:
+    """A kind of device: its name in topics, its metrics, and how often such devices report unless the registry says so.
+
+    An event kind (`event=True`) has an `event_id` in each payload; its identity is that id, not its time.
+    """
+
+    name: str
+    en: str
+    zh: str
+    metrics: tuple[Metric, ...]
+    checks: tuple[Check, ...] = ()
+    params: tuple[Parameter, ...] = ()
+    interval_s: int = 60
+    event: bool = False
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Metric]:
+        return {metric.name: metric for metric in self.metrics}
+
+    @cached_property
+    def memory_ms(self) -> int:
+        """How far back a judgement of one reading may look: the span of the muted warm-up."""
+        stuck = max((m.stuck_after_min or 0.0 for m in self.metrics), default=0.0)
+        return max(RATE_MEMORY_MS, int(stuck * 60_000) + self.interval_s * 2_000)
+
+    @property
+    def channel(self) -> str:
+        """The last level of the MQTT topic that carries its measurements."""
+        return "event" if self.event else "reading"
+
+
+@dataclass(frozen=True, eq=False)
+class Stream:
+    """One city system. `lateness_ms`: how long after its end a window still takes readings."""
+
+    name: str
+    en: str
+    zh: str
+    kinds: tuple[Kind, ...]
+    lateness_ms: int = 15 * 60_000
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Kind]:
+        return {kind.name: kind for kind in self.kinds}
+
+    @property
+    def memory_ms(self) -> int:
+        return max(kind.memory_ms for kind in self.kinds)
+
+    def measurement(self, kind: str) -> str:
+        """The InfluxDB measurement of a kind's readings."""
+        return f"{self.name}_{kind}"
+
+
+def check_declaration(stream: Stream) -> list[str]:
+    """What is wrong with a stream's declaration, in words; empty when it can be registered."""
+    problems = _called(stream.name, stream, _TOPIC_LEVEL)
+    kinds = [kind.name for kind in stream.kinds]
+    problems += [f"{stream.name}: kind {name} is declared twice" for name in _repeated(kinds)]
+    for kind in stream.kinds:
+        where = f"{stream.name}/{kind.name}"
+        names = [metric.name for metric in kind.metrics]
+        params = frozenset(param.name for param in kind.params)
+        problems += _called(where, kind, _TOPIC_LEVEL)
+        problems += [f"{where}: metric {name} is declared twice" for name in _repeated(names)]
+        problems += [f"{where}: param {name} is declared twice" for name in _repeated([p.name for p in kind.params])]
+        for metric in kind.metrics:
+            problems += _called(f"{where}.{metric.name}", metric, _METRIC_NAME)
+            problems += [f"{where}.{metric.name}: {problem}" for problem in _row(metric, kind, params)]
+        for check in kind.checks:
+            problems += [f"{where}: check {check.reason} needs unknown {name}" for name in check.needs if name not in names]
+    return problems
+
+
+def _repeated(names: list[str]) -> list[str]:
+    return sorted({name for name in names if names.count(name) > 1})
+
+
+def _called(where: str, row: Stream | Kind | Metric, form: re.Pattern[str]) -> list[str]:
+    problems = [] if form.fullmatch(row.name) else [f"{where}: a name like {form.pattern} is wanted"]
+    return problems + [f"{where}: no title in {language}" for language in ("en", "zh") if not getattr(row, language)]
+
+
+def _row(metric: Metric, kind: Kind, params: frozenset[str]) -> Iterator[str]:
+    if metric.name in RESERVED:
+        yield "a reserved name"
+    if metric.source[:1] not in EVIDENCE:
+        yield "its source begins with none of S, V and P"
+    if metric.type == "word" and not metric.states:
+        yield "a word needs its states"
+    if Aggregation.SUM in metric.extra and not kind.event:
+        yield "only events are summed"
+    if (metric.stuck_after_min or 0) > _MAX_STUCK_MIN:
+        yield f"stuck_after_min is more than {_MAX_STUCK_MIN}, which each restart must read again"
+    if metric.type in {"float", "int"}:
+        yield from _number(metric, params)
+
+
+def _number(metric: Metric, params: frozenset[str]) -> Iterator[str]:
+    if not metric.unit:
+        yield "a number needs its unit"
+    ranges = {"possible": metric.possible, "plausible": metric.plausible}
+    bounds = [bound for row in ranges.values() for bound in (row.low, row.high)]
+    for name in sorted({bound.name for bound in bounds if isinstance(bound, Param)} - params):
+        yield f"its range needs param {name}, which the kind does not declare"
+    low, high, least, most = (bound if isinstance(bound, int | float) else None for bound in bounds)
+    if metric.type == "int" and (low is None or high is None):
+        yield "an integer needs a possible range, which keeps it within 64 bits"
+    for name, bottom, top in (("possible", low, high), ("plausible", least, most)):
+        if bottom is not None and top is not None and bottom >= top:
+            yield f"its {name} range is empty"
+    below = low is not None and least is not None and least < low
+    above = high is not None and most is not None and most > high
+    if below or above:
+        yield "its plausible range is not within the possible one"

@@ -1,0 +1,259 @@
+"""Waste transfer stations 垃圾压缩转运站: compactors, weighbridges, the air and the leachate, and the roadside containers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from schemas.kind import Kind, Parameter, Stream
+from schemas.metric import LOGGER_SENTINELS, PUMP, Aggregation, Check, Metric, Param, Range, counter, gauge, label, state
+from schemas.reason import Flag
+
+_P95 = (Aggregation.P95,)
+
+
+def _fill(en: str, zh: str) -> Metric:
+    return gauge(
+        "fill",
+        "1",
+        en,
+        zh,
+        possible=Range(-0.5, 3),
+        plausible=Range(0, 1.2),
+        source="S: FIWARE WasteContainer fillingLevel 0 to 1; P: heaped to 1.2",
+    )
+
+
+COMPACTOR = Kind(
+    name="compactor",
+    en="Compactor",
+    zh="压缩机",
+    interval_s=60,
+    metrics=(
+        _fill("Fill", "填充率"),
+        gauge(
+            "hydraulic_pressure_mpa",
+            "MPa",
+            "Hydraulic pressure",
+            "液压压力",
+            possible=Range(-1, 100),
+            plausible=Range(-0.1, 31.5),
+            extra=_P95,
+            source="P: 31.5 MPa is the usual nominal pressure of such hydraulics",
+        ),
+        gauge(
+            "motor_current_a",
+            "A",
+            "Motor current",
+            "电机电流",
+            possible=Range(-10, 2_000),
+            plausible=Range(-0.5, 250),
+            extra=_P95,
+            source="P: motors to 75 kW at 380 V, with their starting current",
+        ),
+        gauge(
+            "motor_temp_c",
+            "Cel",
+            "Motor temperature",
+            "电机温度",
+            possible=Range(-60, 300),
+            plausible=Range(-45, 155),
+            max_per_minute=20,
+            source="P: winding of class F, 155 Cel; Harbin's winters",
+        ),
+        counter("cycles", "1", "Compaction cycles", "压缩次数", type="int", possible=Range(0, 10**12), source="P"),
+        state("state", "State", "运行状态", "idle", "compacting", "full", "fault", source="P: issue 3"),
+        state("is_door_open", "Door open", "料门打开", source="P"),
+        counter("energy_kwh", "kW.h", "Motor energy", "电机电能", source="P"),
+    ),
+)
+
+# A scale's own error: twice 10 kg of resolution, or 1 %
+_SCALE_KG = 20.0
+_SCALE_PART = 0.01
+
+
+def _net_agrees(values: Mapping[str, Any], _params: Mapping[str, Any]) -> bool:
+    gross, tare, net = values["gross_kg"], values["tare_kg"], values["net_kg"]
+    return bool(abs(gross - tare - net) <= max(_SCALE_KG, _SCALE_PART * gross))
+
+
+WEIGHBRIDGE = Kind(
+    name="weighbridge",
+    en="Weighbridge",
+    zh="地磅",
+    event=True,
+    interval_s=3_600,
+    metrics=(
+        gauge(
+            "gross_kg",
+            "kg",
+            "Gross mass",
+            "毛重",
+            possible=Range(0, 200_000),
+            plausible=Range(500, 60_000),
+            source="P: GB 1589 allows 49 t; scales of 60 t",
+        ),
+        gauge(
+            "tare_kg",
+            "kg",
+            "Tare mass",
+            "皮重",
+            possible=Range(0, 200_000),
+            plausible=Range(300, 25_000),
+            source="P: from the electric three-wheeler to the largest hook-lift truck",
+        ),
+        gauge(
+            "net_kg",
+            "kg",
+            "Net mass",
+            "净重",
+            required=True,
+            possible=Range(-1_000, 200_000),
+            plausible=Range(0, 40_000),
+            extra=(Aggregation.SUM,),
+            source="S: FIWARE WasteObserved, net = gross - tare; P: bounds",
+        ),
+        label("route_no", "1", "Route", "线路编号", type="int", possible=Range(0, 999_999), source="P: the operator's numbers"),
+        state("source", "Source", "来源", "households", "streets", "market", "green", "other", source="P"),
+    ),
+    checks=(
+        Check(
+            Flag.INCONSISTENT,
+            ("gross_kg", "tare_kg", "net_kg"),
+            _net_agrees,
+            "Gross less tare is net, within 20 kg or 1 % of gross.",
+        ),
+    ),
+)
+
+AIR = Kind(
+    name="air",
+    en="Air of a transfer station",
+    zh="转运站空气",
+    interval_s=60,
+    metrics=(
+        gauge(
+            "nh3_mg_m3",
+            "mg/m3",
+            "Ammonia",
+            "氨气浓度",
+            possible=Range(-5, 5_000),
+            plausible=Range(-0.1, 500),
+            extra=_P95,
+            source="P: field range; S: GB 14554-93 boundary 1.5, GB/T 50493 alarms 20 and 40 are for rules",
+        ),
+        gauge(
+            "h2s_mg_m3",
+            "mg/m3",
+            "Hydrogen sulphide",
+            "硫化氢浓度",
+            possible=Range(-5, 5_000),
+            plausible=Range(-0.05, 1_000),
+            extra=_P95,
+            source="P: field range; S: GB 14554-93 boundary 0.06, GB/T 50493 alarms 10 and 20 are for rules",
+        ),
+        gauge(
+            "temp_c",
+            "Cel",
+            "Temperature",
+            "温度",
+            possible=Range(-60, 100),
+            plausible=Range(-45, 60),
+            max_per_minute=5,
+            source="P: outdoor range of Harbin, and a hall in the sun",
+        ),
+        gauge(
+            "humidity_percent",
+            "%",
+            "Relative humidity",
+            "相对湿度",
+            possible=Range(-5, 120),
+            plausible=Range(0, 100),
+            source="P: physical; sensors overshoot 100 by a little when wet",
+        ),
+    ),
+)
+
+LEACHATE = Kind(
+    name="leachate",
+    en="Leachate sump",
+    zh="渗滤液池",
+    params=(
+        Parameter("depth_m", "m", "Depth of the sump", "池深"),
+        Parameter("pump_start_m", "m", "Level at which the pump starts", "启泵液位"),
+        Parameter("pump_stop_m", "m", "Level at which the pump stops", "停泵液位"),
+    ),
+    interval_s=300,
+    metrics=(
+        gauge(
+            "level_m",
+            "m",
+            "Level",
+            "液位",
+            possible=Range(-1, Param("depth_m", offset=5)),
+            plausible=Range(-0.05, Param("depth_m", offset=0.5)),
+            max_per_minute=0.5,
+            sentinels=LOGGER_SENTINELS,
+            source="P: the sump's depth (param depth_m), and half a metre of overflow",
+        ),
+        gauge(
+            "ph",
+            "[pH]",
+            "pH",
+            "pH值",
+            possible=Range(-1, 15),
+            plausible=Range(3, 11),
+            source="P: fresh leachate is sour, 4 to 6.5, old is 7 to 8.5",
+        ),
+        state("pump", "Pump", "排污泵状态", *PUMP, source="P"),
+    ),
+)
+
+BIN = Kind(
+    name="bin",
+    en="Roadside container",
+    zh="路边垃圾箱",
+    params=(Parameter("volume_m3", "m3", "Volume", "容积"),),
+    interval_s=3_600,
+    metrics=(
+        _fill("Fill", "填充率"),
+        state(
+            "fill_light",
+            "Fill, in three steps",
+            "满溢指示灯",
+            "green",
+            "yellow",
+            "red",
+            source="V: what BigBelly containers report instead of a fraction",
+        ),
+        gauge(
+            "temp_c",
+            "Cel",
+            "Temperature inside",
+            "箱内温度",
+            possible=Range(-60, 500),
+            plausible=Range(-45, 90),
+            sentinels=LOGGER_SENTINELS,
+            source="P: a bin in the sun; above 90 it burns or the sensor is broken",
+        ),
+        state(
+            "status",
+            "Status",
+            "状态",
+            "ok",
+            "lidOpen",
+            "dropped",
+            "moved",
+            "vandalized",
+            "burning",
+            "unknown",
+            source="S: FIWARE WasteContainer",
+        ),
+    ),
+)
+
+STREAM = Stream(
+    name="waste",
+    en="Waste transfer stations",
+    zh="垃圾压缩转运站",
+    kinds=(COMPACTOR, WEIGHBRIDGE, AIR, LEACHATE, BIN),
+)

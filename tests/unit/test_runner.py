@@ -1,0 +1,195 @@
+"""The loop, on servers in memory: what is committed, when, and what a wait or a rebalance leaves behind."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from processors.runner import Pace, Runner
+from processors.store import StoreTasks
+from processors.validate import ValidateTasks
+from schemas import topics
+from schemas.ports import Partition, Position, RetryLater
+from tests.factories import NOW_MS, device, raw, registration, tick
+from tests.memory import ManualClock, MemoryKafka, MemoryPointWriter, MemoryTable
+
+TOPICS = {f"{kind}.{stream}": 2 for kind in ("raw", "reading") for stream in ("bike", "waste", "heat", "drainage")}
+NO_PAUSE = Pace(commit_ms=0, linger_ms=0)
+
+
+class Counts:
+    """A meter that can be asked."""
+
+    def __init__(self) -> None:
+        self.sums: Counter[tuple[str, ...]] = Counter()
+
+    def add(self, name: str, amount: int, **labels: str) -> None:
+        self.sums[(name, *labels.values())] += amount
+
+    def set(self, name: str, value: float, **labels: str) -> None:
+        pass
+
+    def observe(self, name: str, values_ms: Sequence[int], **labels: str) -> None:
+        self.sums[(name, *labels.values())] += len(values_ms)
+
+
+class World:
+    def __init__(self) -> None:
+        self.clock = ManualClock(NOW_MS)
+        self.machine = ManualClock(1)
+        self.kafka = MemoryKafka({**TOPICS, topics.DEAD: 1, topics.DEVICE: 1}, self.clock)
+        self.writer = MemoryPointWriter("readings")
+        self.meter = Counts()
+        self.kafka.append(registration(device()))
+
+    def validate(self) -> Runner:
+        return self.runner("validate", ValidateTasks(MemoryTable(self.kafka, topics.DEVICE), 30))
+
+    def store(self) -> Runner:
+        return self.runner("store", StoreTasks())
+
+    def runner(self, group: str, tasks: ValidateTasks | StoreTasks) -> Runner:
+        return Runner(
+            self.kafka.source(group),
+            self.kafka.sink(),
+            tasks,
+            clock=self.clock,
+            meter=self.meter,
+            monotonic_ms=self.machine.now_ms,
+            writer=self.writer if isinstance(tasks, StoreTasks) else None,
+            pace=NO_PAUSE,
+        )
+
+    def sends(self, count: int, start: int = 0) -> None:
+        for n in range(start, start + count):
+            self.kafka.append(raw({"ts": NOW_MS - 1_000 * n, "temp_c": 20}))
+
+    def stored(self) -> int:
+        return len(self.writer.points("readings"))
+
+
+def turn(*runners: Runner, times: int = 6) -> None:
+    for _ in range(times):
+        for runner in runners:
+            runner.step()
+
+
+def test_readings_pass_through_both_roles_and_are_committed_behind_them() -> None:
+    world = World()
+    world.sends(50)
+    turn(world.validate(), world.store())
+    assert world.stored() == 50
+    assert world.kafka.committed("validate")[Partition("raw.heat", 0)].offset == 50
+    assert world.kafka.committed("store")[Partition("reading.heat", 0)].offset == 50
+    assert world.meter.sums["stored_after_ms", "heat"] == 50
+
+
+def test_nothing_is_committed_while_the_database_is_away_and_all_is_stored_when_it_is_back() -> None:
+    world = World()
+    world.sends(20)
+    validate, store = world.validate(), world.store()
+    turn(validate)
+    world.writer.up = False
+    turn(store)
+    assert world.kafka.committed("store") == {}
+    world.sends(20, start=20)
+    turn(validate, store)
+    world.writer.up = True
+    turn(store)
+    assert world.stored() < 40  # the wait that RetryLater asked for is kept
+    world.machine.advance(10_000)
+    turn(store)
+    assert world.stored() == 40
+    assert world.kafka.committed("store")[Partition("reading.heat", 0)].offset == 40
+
+
+def test_a_flush_that_fails_is_tried_again_without_writing_the_points_twice() -> None:
+    world = World()
+    world.sends(5)
+    world.kafka.append(raw(b"not json"))
+    validate = world.validate()
+    turn(validate, times=2)
+    store = world.store()
+    turn(store, times=2)
+    assert world.writer.writes == 1
+
+
+def test_a_refused_point_becomes_a_dead_letter_and_does_not_hold_up_the_rest() -> None:
+    world = World()
+    world.writer.write("readings", ['heat_indoor,device_id=X temp_c="text" 1'])  # the field is text from now on
+    world.sends(3)
+    turn(world.validate(), world.store())
+    letters = world.kafka.records(topics.DEAD)
+    assert [dict(letter.headers)["reason"] for letter in letters] == [b"refused_by_store"] * 3
+    assert all(letter.value and b"RM-001" in letter.value for letter in letters)
+    assert world.kafka.committed("store")[Partition("reading.heat", 0)].offset == 3
+
+
+def test_a_record_that_no_validate_wrote_is_a_dead_letter_of_the_store() -> None:
+    world = World()
+    world.kafka.append(raw(b"{}")._replace(topic="reading.heat"))
+    world.kafka.append(raw(b"[")._replace(topic="reading.heat"))
+    turn(world.store())
+    assert [dict(letter.headers)["stage"] for letter in world.kafka.records(topics.DEAD)] == [b"store"] * 2
+
+
+def test_a_process_that_dies_is_taken_over_by_one_that_repeats_its_last_batch() -> None:
+    world = World()
+    world.sends(10)
+    turn(world.validate())
+    first = world.store()
+    world.writer.retry_next = [RetryLater(1_000, "503")]
+    turn(first)
+    assert world.stored() == 0
+    world.kafka.expire(first._source)  # type: ignore[arg-type]
+    turn(world.store())
+    assert world.stored() == 10
+
+
+def test_two_processes_share_and_the_one_that_stays_finishes() -> None:
+    world = World()
+    one, two = world.validate(), world.validate()
+    turn(one, two)
+    for n in range(40):
+        world.kafka.append(raw({"ts": NOW_MS - n, "temp_c": 20}, partition=n % 2))
+    turn(one, two, times=2)
+    two.close()
+    for n in range(40, 80):
+        world.kafka.append(raw({"ts": NOW_MS - n, "temp_c": 20}, partition=n % 2))
+    turn(one)
+    identities = {record.value for record in world.kafka.records("reading.heat")}
+    assert len(identities) == 80
+
+
+def test_a_committed_offset_that_is_no_longer_retained_is_said_and_counted() -> None:
+    world = World()
+    world.sends(10)
+    partition = Partition("raw.heat", 0)
+    world.kafka.group("validate").committed[partition] = Position(4, NOW_MS)
+    world.kafka.truncate(partition, 7)
+    turn(world.validate())
+    assert world.meter.sums["offsets_lost", "heat"] == 3
+    assert len(world.kafka.records("reading.heat", 0)) == 3
+
+
+def test_the_warm_up_is_muted_and_no_longer_than_the_memory() -> None:
+    world = World()
+    for minute in range(60):
+        at_ms = NOW_MS + 60_000 * minute
+        world.kafka.append(raw({"ts": at_ms, "temp_c": 20}, at_ms=at_ms))
+    turn(first := world.validate())
+    first.close()
+    assert len(world.kafka.records("reading.heat", 0)) == 60
+    at_ms = NOW_MS + 60 * 60_000
+    world.kafka.append(raw({"ts": at_ms, "temp_c": 45}, at_ms=at_ms))
+    read_before = world.meter.sums["records_read",]
+    turn(world.validate())
+    again = world.kafka.records("reading.heat", 0)
+    assert len(again) == 61
+    assert b"rate_of_change" in (again[-1].value or b"")
+    assert 2 < world.meter.sums["records_read",] - read_before < 40
+
+
+def test_a_quiet_partition_still_moves_in_time() -> None:
+    world = World()
+    world.kafka.append(tick(at_ms=NOW_MS + 9_000))
+    turn(world.validate())
+    assert world.kafka.committed("validate")[Partition("raw.heat", 0)] == Position(1, NOW_MS + 9_000)
