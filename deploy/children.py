@@ -13,6 +13,7 @@ from pathlib import Path
 
 from deploy.native.process import Running, this_process, wait_end
 from deploy.native.process import send as send_signal
+from deploy.settings import Settings
 
 PARENT = "HANAN_END_WITH_PARENT"
 _PR_SET_PDEATHSIG = 1
@@ -60,12 +61,12 @@ def running(home: Path) -> list[RoleFile]:
     return found
 
 
-def spawn(home: Path, name: str, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
+def spawn(settings: Settings, name: str, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
     """`hanan <arguments>` as a child in a session of its own, so that Ctrl-C reaches only the one who asked for it.
 
     It ends with us, whatever ends us.
     """
-    log = home / "logs" / f"{name}.log"
+    log = settings.home / "logs" / f"{name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as sink:
         return subprocess.Popen(
@@ -73,7 +74,7 @@ def spawn(home: Path, name: str, arguments: Sequence[str]) -> subprocess.Popen[b
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=sink,
-            env={**os.environ, PARENT: str(os.getpid())},
+            env={**os.environ, **settings.as_environment(), PARENT: str(os.getpid())},
             start_new_session=True,
         )
 

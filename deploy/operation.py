@@ -7,6 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from deploy import children
 from deploy.native import Progress
 from deploy.settings import Settings
+from deploy.watch import scrape
+from ingest.slots import slots_of
+from schemas.streams import STREAMS
 
 # The order in which data flows.
 FLOW = ("collect", "validate", "store")
@@ -35,18 +38,31 @@ class Operation:
             for role in reversed(FLOW):
                 for number in range(1, workers[role] + 1):
                     name = f"{role}-{number}"
-                    self._roles[name] = children.spawn(self._settings.home, name, ["run", role, "--name", name])
+                    self._roles[name] = children.spawn(self._settings, name, ["run", role, "--name", name])
             deadline = time.monotonic() + _READY_SECONDS
-            while waiting := sorted(self._roles.keys() - {one.name for one in children.running(self._settings.home)}):
+            while waiting := self._not_ready():
                 step.waiting("for " + ", ".join(waiting))
                 self.require_alive()
                 if time.monotonic() > deadline:
-                    raise OperationError(f"{waiting[0]} did not start within {_READY_SECONDS:.0f} s", self._log(waiting[0]))
-                time.sleep(0.05)
+                    raise OperationError(f"{waiting[0]} not ready within {_READY_SECONDS:.0f} s", self._log(waiting[0].split()[0]))
+                time.sleep(0.1)
             step.result = ", ".join(self._roles)
 
+    def _not_ready(self) -> list[str]:
+        """Roles that do not answer yet, and MQTT sessions that are not subscribed yet.
+
+        Before the very first subscription nobody is there to be sent anything, and a broker acknowledges that to nobody's gain.
+        """
+        found = children.running(self._settings.home)
+        silent = sorted(self._roles.keys() - {one.name for one in found})
+        if silent:
+            return silent
+        series = scrape(one.metrics_port for one in found if one.role == "collect")
+        ready = {dict(labels)["stream"] for (name, labels), value in series.items() if name == "hanan_mqtt_ready" and value}
+        return [f"collect-1 to subscribe to {slot.name}" for slot in slots_of(STREAMS) if slot.name not in ready]
+
     def start_feed(self, arguments: Sequence[str]) -> None:
-        self._feed = children.spawn(self._settings.home, FEED, ["feed", *arguments])
+        self._feed = children.spawn(self._settings, FEED, ["feed", *arguments])
 
     def require_alive(self) -> None:
         """OperationError when a role has ended by itself."""

@@ -144,6 +144,10 @@ class Settings(BaseSettings):
             taken[port] = name
         return self
 
+    def as_environment(self) -> dict[str, str]:
+        """What makes a child process see exactly these settings, whatever file or environment they came from."""
+        return {f"{PREFIX}{name.upper()}": _plain(value) for name, value in self.model_dump().items()}
+
     def native_ports(self) -> list[tuple[int, str]]:
         """Each port a native server will listen on, and the setting that moves it."""
         ports = []
@@ -167,6 +171,10 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def _plain(value: object) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
 
 
 def load_settings(**given: object) -> Settings:
