@@ -13,11 +13,15 @@ from schemas.reason import Flag
 
 
 class Trace(NamedTuple):
-    """What is remembered of a metric: its last value within the plausible range, and since when it has been that value."""
+    """What is remembered of a metric: its last value within the plausible range, since when it has been that value.
+
+    And which readings were flagged, so that one that comes again is flagged again.
+    """
 
     ts_ms: int
     value: float
     since_ms: int
+    flagged: dict[int, Flag]
 
 
 class Impossible(NamedTuple):
@@ -26,6 +30,7 @@ class Impossible(NamedTuple):
 
 
 Memory = dict[str, Trace]
+_MAX_FLAGGED = 32  # of one metric of one device
 NO_FLAGS: Mapping[str, str] = {}
 
 
@@ -59,19 +64,24 @@ def judge(ts_ms: int, values: dict[str, Value], limits: Limits, memory: Memory) 
 
 
 def _moving(ts_ms: int, value: float, limit: Limit, memory: Memory) -> Flag | None:
-    """Compares with the value before. A reading older than that is history: neither judged nor remembered."""
+    """Compares with the value before. A reading not newer than that is history: it keeps its flag, and is not remembered."""
     before = memory.get(limit.name)
     if before is None or ts_ms - before.ts_ms > limit.forget_ms:
-        memory[limit.name] = Trace(ts_ms, value, ts_ms)
+        memory[limit.name] = Trace(ts_ms, value, ts_ms, {})
         return None
     elapsed_ms = ts_ms - before.ts_ms
     if elapsed_ms <= 0:
-        return None
+        return before.flagged.get(ts_ms) if before.flagged else None
     same = value == before.value
-    memory[limit.name] = Trace(ts_ms, value, before.since_ms if same else ts_ms)
+    flag = None
     if same:
-        return Flag.STUCK if value and ts_ms - before.since_ms >= limit.stuck_ms else None  # 0: nothing runs, and that is true
-    allowed = max(limit.step, limit.step_per_ms * elapsed_ms)
-    if abs(value - before.value) > allowed:
-        return Flag.RATE_OF_CHANGE
-    return None
+        if value and ts_ms - before.since_ms >= limit.stuck_ms:  # 0: nothing runs, and that is true
+            flag = Flag.STUCK
+    elif abs(value - before.value) > max(limit.step, limit.step_per_ms * elapsed_ms):
+        flag = Flag.RATE_OF_CHANGE
+    memory[limit.name] = Trace(ts_ms, value, before.since_ms if same else ts_ms, before.flagged)
+    if flag:
+        if len(before.flagged) >= _MAX_FLAGGED:
+            del before.flagged[min(before.flagged)]
+        before.flagged[ts_ms] = flag
+    return flag

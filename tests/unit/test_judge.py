@@ -83,6 +83,15 @@ def test_history_is_neither_judged_nor_remembered() -> None:
     assert one(11, memory, t_c=21) == {}
 
 
+def test_a_reading_that_comes_again_is_flagged_again() -> None:
+    memory: Memory = {}
+    steps = [(0, 20.0), (1, 44.0), (2, 20.1), (3, 20.2), (4, 20.3)]
+    first = [one(minute, memory, t_c=value) for minute, value in steps]
+    assert [bool(flags) for flags in first] == [False, True, True, False, False]
+    again = [one(minute, memory, t_c=value) for minute, value in steps]
+    assert again == first
+
+
 def test_a_value_that_does_not_move_is_stuck_until_it_moves() -> None:
     memory: Memory = {}
     flags = [one(minute, memory, t_c=20.5) for minute in range(12)]
