@@ -36,7 +36,7 @@ class Operation:
         """As many processes of each role as asked for; returns when all answer."""
         with progress.step("roles") as step:
             for role in reversed(FLOW):
-                for number in range(1, workers[role] + 1):
+                for number in range(1, workers.get(role, 0) + 1):
                     name = f"{role}-{number}"
                     self._roles[name] = children.spawn(self._settings, name, ["run", role, "--name", name])
             deadline = time.monotonic() + _READY_SECONDS
@@ -44,7 +44,9 @@ class Operation:
                 step.waiting("for " + ", ".join(waiting))
                 self.require_alive()
                 if time.monotonic() > deadline:
-                    raise OperationError(f"{waiting[0]} not ready within {_READY_SECONDS:.0f} s", self._log(waiting[0].split()[0]))
+                    raise OperationError(
+                        f"{waiting[0]} not ready within {_READY_SECONDS:.0f} s", self._log(waiting[0].split()[0])
+                    )
                 time.sleep(0.1)
             step.result = ", ".join(self._roles)
 
@@ -57,6 +59,8 @@ class Operation:
         silent = sorted(self._roles.keys() - {one.name for one in found})
         if silent:
             return silent
+        if not any(name.startswith("collect") for name in self._roles):
+            return []
         series = scrape(one.metrics_port for one in found if one.role == "collect")
         ready = {dict(labels)["stream"] for (name, labels), value in series.items() if name == "hanan_mqtt_ready" and value}
         return [f"collect-1 to subscribe to {slot.name}" for slot in slots_of(STREAMS) if slot.name not in ready]
@@ -94,13 +98,18 @@ class Operation:
                 time.sleep(0.2)
             step.result = "nothing is left on its way" if done else "not all: Kafka keeps it, and it goes on at the next start"
         with progress.step("stop the roles"):
-            for role in FLOW:
-                ours = [child for name, child in self._roles.items() if name.startswith(role)]
-                for child in ours:
-                    child.terminate()
-                for child in ours:
-                    children.stop(child)
+            self.stop_roles()
         return done
+
+    def stop_roles(self) -> None:
+        """In the order of the flow, each role's processes together."""
+        for role in FLOW:
+            ours = {name: child for name, child in self._roles.items() if name.startswith(role)}
+            for child in ours.values():
+                child.terminate()
+            for name, child in ours.items():
+                children.stop(child)
+                del self._roles[name]
 
     def _log(self, name: str) -> str:
         return str(self._settings.home / "logs" / f"{name}.log")

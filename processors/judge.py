@@ -5,14 +5,16 @@ judges exactly as the run that never stopped.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from processors.limits import Limit, Limits
-from schemas.metric import Value
+from schemas.metric import Check, Value
 from schemas.reason import Flag
 
 
-class Trace(NamedTuple):
+@dataclass(slots=True)
+class Trace:
     """What is remembered of a metric: its last value within the plausible range, since when it has been that value.
 
     And which readings were flagged, so that one that comes again is flagged again.
@@ -37,30 +39,33 @@ NO_FLAGS: Mapping[str, str] = {}
 def judge(ts_ms: int, values: dict[str, Value], limits: Limits, memory: Memory) -> Mapping[str, str] | Impossible:
     """Flags by metric. Takes sentinels out of `values`; notes the rest in `memory` unless the reading is older than it."""
     flags: dict[str, str] | None = None
-    for limit in limits.rows:
-        value: float = values.get(limit.name)  # type: ignore[assignment]  # rows are of numeric metrics, present or not
+    for name, sure_low, sure_high, remembers, limit in limits.rows:
+        value: float = values.get(name)  # type: ignore[assignment]  # rows are of numeric metrics, present or not
         if value is None:
             continue
         flag = None
-        if not limit.sure_low <= value <= limit.sure_high:
+        if not sure_low <= value <= sure_high:
             if value in limit.sentinels:
                 flag = Flag.SENTINEL
-                del values[limit.name]
+                del values[name]
             elif not limit.possible_low <= value <= limit.possible_high:
-                return Impossible(limit.name, value)
+                return Impossible(name, value)
             elif not limit.low <= value <= limit.high:
                 flag = Flag.OUT_OF_RANGE
-        if flag is None and limit.remembers:
+        if flag is None and remembers:
             flag = _moving(ts_ms, value, limit, memory)
         if flag is not None:
             flags = flags or {}
-            flags[limit.name] = flag.value
+            flags[name] = flag.value
     for check in limits.checks:
-        if all(name in values and not (flags and name in flags) for name in check.needs) and not check.holds(
-            values, limits.params
-        ):
+        if _speaks(check, values, flags) and not check.holds(values, limits.params):
             flags = (flags or {}) | dict.fromkeys(check.needs, check.reason.value)
     return flags or NO_FLAGS
+
+
+def _speaks(check: Check, values: Mapping[str, Value], flags: Mapping[str, str] | None) -> bool:
+    """Only of metrics that are there and beyond doubt."""
+    return all(name in values for name in check.needs) and not (flags and any(name in flags for name in check.needs))
 
 
 def _moving(ts_ms: int, value: float, limit: Limit, memory: Memory) -> Flag | None:
@@ -79,7 +84,9 @@ def _moving(ts_ms: int, value: float, limit: Limit, memory: Memory) -> Flag | No
             flag = Flag.STUCK
     elif abs(value - before.value) > max(limit.step, limit.step_per_ms * elapsed_ms):
         flag = Flag.RATE_OF_CHANGE
-    memory[limit.name] = Trace(ts_ms, value, before.since_ms if same else ts_ms, before.flagged)
+    before.ts_ms = ts_ms
+    if not same:
+        before.value, before.since_ms = value, ts_ms
     if flag:
         if len(before.flagged) >= _MAX_FLAGGED:
             del before.flagged[min(before.flagged)]

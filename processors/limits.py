@@ -12,32 +12,39 @@ _INF = float("inf")
 
 class Limit(NamedTuple):
     name: str
-    sure_low: float  # between these a value is plausible and no sentinel: the short way
-    sure_high: float
     low: float  # plausible
     high: float
     possible_low: float
     possible_high: float
     sentinels: frozenset[float]
-    remembers: bool  # whether the value before matters
     step_per_ms: float  # largest rate of change
     step: float  # allowed at once, however short the time between
     stuck_ms: float
     forget_ms: float  # a value older than this says nothing about the next
 
 
+class Row(NamedTuple):
+    """What nearly every value needs of its limit, to be unpacked in one go."""
+
+    name: str
+    sure_low: float  # between these a value is plausible and no sentinel: the short way
+    sure_high: float
+    remembers: bool  # whether the value before matters
+    limit: Limit
+
+
 class Limits(NamedTuple):
-    rows: tuple[Limit, ...]
+    rows: tuple[Row, ...]
     checks: tuple[Check, ...]
     params: Mapping[str, Any]
 
 
 def limits_of(kind: Kind, device: Device) -> Limits:
     numbers = (metric for metric in kind.metrics if metric.type in {"float", "int"})
-    return Limits(tuple(_limit(metric, device) for metric in numbers), kind.checks, device.params)
+    return Limits(tuple(_row(metric, device) for metric in numbers), kind.checks, device.params)
 
 
-def _limit(metric: Metric, device: Device) -> Limit:
+def _row(metric: Metric, device: Device) -> Row:
     possible_low, possible_high = metric.possible.of(device.params)
     plausible_low, plausible_high = metric.plausible.of(device.params)
     low, high = max(plausible_low, possible_low), min(plausible_high, possible_high)
@@ -45,18 +52,17 @@ def _limit(metric: Metric, device: Device) -> Limit:
     judges_rate = metric.max_per_minute is not None and metric.nature is Nature.GAUGE
     per_minute = metric.max_per_minute if judges_rate and metric.max_per_minute is not None else _INF
     stuck_ms = metric.stuck_after_min * 60_000 if metric.stuck_after_min else _INF
-    return Limit(
+    limit = Limit(
         metric.name,
-        sure_low=_INF if doubtful else low,
-        sure_high=-_INF if doubtful else high,
         low=low,
         high=high,
         possible_low=possible_low,
         possible_high=possible_high,
         sentinels=frozenset(metric.sentinels),
-        remembers=judges_rate or stuck_ms < _INF,
         step_per_ms=per_minute / 60_000,
         step=per_minute,
         stuck_ms=stuck_ms,
         forget_ms=max(RATE_MEMORY_MS, stuck_ms if stuck_ms < _INF else 0),
     )
+    sure = (_INF, -_INF) if doubtful else (low, high)
+    return Row(metric.name, *sure, remembers=judges_rate or stuck_ms < _INF, limit=limit)

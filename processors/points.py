@@ -13,7 +13,9 @@ _NS_PER_MS = 1_000_000
 
 def line(reading: Reading) -> str:
     """One point with the reading's whole field set. A float is written as a float even where it is a whole number."""
-    fields = ",".join([f"{name}={_field(value)}" for name, value in reading.values.items()])
+    fields = ",".join(
+        [f"{name}={value!r}" if type(value) is float else f"{name}={_field(value)}" for name, value in reading.values.items()]
+    )
     if reading.flags:
         reasons = ",".join([f"{metric}:{flag}" for metric, flag in reading.flags.items()])
         quality = f'quality="suspect",reasons="{reasons}"'
@@ -30,8 +32,6 @@ def time_ns(reading: Reading) -> int:
 
 
 def _field(value: Value) -> str:
-    if type(value) is float:
-        return repr(value)
     if type(value) is bool:
         return "true" if value else "false"
     if type(value) is int:

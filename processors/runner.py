@@ -4,6 +4,7 @@ What it promises: a position is committed only when all that came of the records
 the records after the last commit are read again, by this process or another, and overwrite what they wrote before.
 """
 
+import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -65,11 +66,12 @@ class Runner:
         clock: Clock,
         meter: Meter,
         monotonic_ms: Callable[[], int],
+        sleep: Callable[[float], None] = time.sleep,
         writer: PointWriter | None = None,
         pace: Pace = Pace(),
     ) -> None:
         self._source, self._sink, self._writer, self._tasks = source, sink, writer, tasks
-        self._clock, self._meter, self._monotonic_ms, self._pace = clock, meter, monotonic_ms, pace
+        self._clock, self._meter, self._monotonic_ms, self._sleep, self._pace = clock, meter, monotonic_ms, sleep, pace
         self._seats: dict[Partition, Seat] = {}
         self._waiting: set[Partition] = set()  # assigned, not yet started
         self._retry_at_ms = 0
@@ -178,9 +180,9 @@ class Runner:
     def _gather(self) -> list[Record]:
         """A batch: what there is, and what comes within the linger after it."""
         records = self._source.poll(self._pace.batch, self._pace.poll_ms)
-        until_ms = self._monotonic_ms() + self._pace.linger_ms
-        while records and len(records) < self._pace.batch and (left_ms := until_ms - self._monotonic_ms()) > 0:
-            records += self._source.poll(self._pace.batch - len(records), left_ms)
+        if records and len(records) < self._pace.batch and self._pace.linger_ms:
+            self._sleep(self._pace.linger_ms / 1_000)
+            records += self._source.poll(self._pace.batch - len(records), 0)
         return records
 
     def _feed(self, records: Sequence[Record]) -> None:

@@ -374,6 +374,9 @@ class MemoryPointWriter:
         self._points: dict[str, dict[tuple[str, int], dict[str, str]]] = {bucket: {} for bucket in buckets}
         self._types: dict[tuple[str, str, str], str] = {}
 
+    def create(self, bucket: str) -> None:
+        self._points[bucket] = {}
+
     def write(self, bucket: str, lines: Sequence[str]) -> list[Refusal]:
         if not self.up:
             raise RetryLater(RETRY_MS, "InfluxDB is away")

@@ -2,22 +2,25 @@
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
+from deploy import children
 from deploy.letters import Filter, read_letters
 from deploy.native import Endpoints, QuietProgress, Stack
 from deploy.observe import lag_by_stream
 from deploy.operation import FLOW, Operation
 from deploy.prepare import ensure_topics, load_registry
-from deploy.roles import open_sink
+from deploy.roles import READS, open_sink
 from deploy.settings import Settings
+from deploy.watch import Sample, scrape
 from processors.io.influx import InfluxReader
 from processors.io.kafka_admin import Admin
 from schemas.dead import DeadLetter
 from schemas.device import Device
+from schemas.streams import BY_NAME
 from tests.waiting import eventually
 
 
@@ -28,7 +31,6 @@ class Pipeline:
     settings: Settings
     places: Endpoints
     operation: Operation
-    _sent: list[mqtt.MQTTMessageInfo] = field(default_factory=list)
     _client: mqtt.Client | None = None
 
     def connect(self) -> None:
@@ -40,8 +42,11 @@ class Pipeline:
         self._client.loop_start()
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+        self.send(topic, payload, retain=retain).wait_for_publish(20)
+
+    def send(self, topic: str, payload: bytes, *, retain: bool = False) -> mqtt.MQTTMessageInfo:
         assert self._client
-        self._client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(20)
+        return self._client.publish(topic, payload, qos=1, retain=retain)
 
     def disconnect(self) -> None:
         if self._client:
@@ -67,6 +72,19 @@ class Pipeline:
     def query(self, flux: str) -> list[dict[str, object]]:
         with closing(InfluxReader(self.places.influx_url, self.places.influx_token, self.places.influx_org)) as influx:
             return [dict(row.values) for row in influx.rows(flux)]
+
+    def finished(self, role: str, readings: int) -> None:
+        """Waits until a role has done so many: the collector acknowledged them, the others have no lag left."""
+        if role == "collect":
+            ports = [one.metrics_port for one in children.running(self.settings.home) if one.role == role]
+            eventually(
+                lambda: Sample(0, scrape(ports)).total("hanan_acknowledged_total") >= readings, 300, 0.2, "all acknowledged"
+            )
+            return
+        group = f"hanan-{role}"
+        with closing(Admin(self.places.kafka_bootstrap)) as admin:
+            topics = [READS[group](name) for name in BY_NAME]
+            eventually(lambda: sum(admin.lag(group, topics).values()) <= len(topics), 300, 0.2, f"{role} has no lag")
 
     def drained(self) -> None:
         """Waits until all that was published has gone as far as it goes."""

@@ -18,5 +18,13 @@ def open_source(client: Client, bootstrap: str, group: str, client_id: str) -> R
 
 
 def open_sink(client: Client, bootstrap: str, client_id: str) -> RecordSink:
+    """A sink that says of each record when it is safe."""
     sink: RecordSink = _MODULES[client].Sink(bootstrap, client_id=client_id)
     return sink
+
+
+def open_batch_sink(client: Client, bootstrap: str, client_id: str) -> RecordSink:
+    """A sink for those who send a batch and flush it, and never ask for a single record."""
+    if client == "confluent":
+        return confluent.Sink(bootstrap, client_id=client_id, reports=False)
+    return open_sink(client, bootstrap, client_id)

@@ -21,7 +21,7 @@ from schemas.ports import CommitRefused, Listener, OutRecord, Partition, Positio
 
 log = structlog.get_logger(__name__)
 
-_ANSWER_S = common.ANSWER_TIMEOUT_MS / 1000
+_PURGE_S = 5.0
 _NO_PARTITION = -1  # librdkafka's "let the partitioner choose"
 # librdkafka's codes of a commit that came too late: the group gave the partitions to others, or is about to.
 _REFUSED = {
@@ -43,9 +43,16 @@ class Source:
     """
 
     def __init__(
-        self, bootstrap: str, group: str, *, client_id: str = "hanan", session_timeout_ms: int = common.SESSION_TIMEOUT_MS
+        self,
+        bootstrap: str,
+        group: str,
+        *,
+        client_id: str = "hanan",
+        session_timeout_ms: int = common.SESSION_TIMEOUT_MS,
+        answer_timeout_ms: int = common.ANSWER_TIMEOUT_MS,
     ) -> None:
         self._log = _Log(client_id)
+        self._answer_s = answer_timeout_ms / 1000
         self._consumer = Consumer(
             {
                 "bootstrap.servers": bootstrap,
@@ -152,6 +159,8 @@ class Source:
         self._drop(consumer)
 
     def _drop(self, consumer: Consumer) -> None:
+        if self._paused:  # librdkafka would remember it until the partition comes back
+            consumer.resume([TopicPartition(*partition) for partition in self._paused])
         self._assigned.clear()
         self._paused.clear()
         consumer.unassign()
@@ -197,15 +206,17 @@ class Source:
 
     def committed(self, partitions: Iterable[Partition]) -> dict[Partition, Position | None]:
         wanted = [TopicPartition(*partition) for partition in partitions]
-        found = self._ask(self._consumer.committed, wanted, timeout=_ANSWER_S) if wanted else []
+        found = self._ask(self._consumer.committed, wanted, timeout=self._answer_s) if wanted else []
         return {Partition(each.topic, each.partition): _position(each) for each in _without_errors(found)}
 
     def bounds(self, partitions: Iterable[Partition]) -> dict[Partition, tuple[int, int]]:
-        return {each: self._ask(self._consumer.get_watermark_offsets, TopicPartition(*each), _ANSWER_S) for each in partitions}
+        return {
+            each: self._ask(self._consumer.get_watermark_offsets, TopicPartition(*each), self._answer_s) for each in partitions
+        }
 
     def offsets_at(self, partitions: Iterable[Partition], timestamp_ms: int) -> dict[Partition, int]:
         wanted = [TopicPartition(*partition, max(0, timestamp_ms)) for partition in partitions]
-        found = _without_errors(self._ask(self._consumer.offsets_for_times, wanted, _ANSWER_S)) if wanted else []
+        found = _without_errors(self._ask(self._consumer.offsets_for_times, wanted, self._answer_s)) if wanted else []
         offsets = {Partition(each.topic, each.partition): each.offset for each in found}
         ends = self.bounds(partition for partition, offset in offsets.items() if offset < 0)
         return offsets | {partition: end for partition, (_, end) in ends.items()}
@@ -232,6 +243,9 @@ class Sink:
 
     `send` refuses with ValueError what can never be written: a record that is too large, or has neither key nor partition.
 
+    Without `reports` nothing is said of a record that was written, only of what failed: enough for whoever flushes, and it saves
+    a Python call for each record.
+
     When `flush` raises RetryLater, each record since the last successful flush may be in the log or not; whoever sent them sends
     them again. What still waited is given up, and the producer behind is a new one, so that no error state of the idempotent
     protocol stays.
@@ -245,8 +259,10 @@ class Sink:
         queue_records: int = common.QUEUE_RECORDS,
         queue_bytes: int = common.QUEUE_BYTES,
         delivery_timeout_ms: int = common.DELIVERY_TIMEOUT_MS,
+        reports: bool = True,
     ) -> None:
         self._log = _Log(client_id)
+        self._reports = reports
         self._failures = 0
         self._why = ""
         self._config: dict[str, Any] = {
@@ -267,6 +283,7 @@ class Sink:
             "allow.auto.create.topics": False,
             "reconnect.backoff.max.ms": common.RECONNECT_MAX_MS,
             "on_delivery": self._on_delivery,
+            "delivery.report.only.error": not reports,
             "error_cb": self._log.error,
             "logger": self._log,
         }
@@ -282,6 +299,7 @@ class Sink:
         if headers:
             settings["headers"] = list(headers)
         if done:
+            assert self._reports, "a sink without reports cannot say when it is done"
             settings["on_delivery"] = partial(self._on_delivery, done=done)
         try:
             self._producer.produce(topic, value, key, number, timestamp=timestamp_ms, **settings)
@@ -311,19 +329,20 @@ class Sink:
         left = self._producer.flush(timeout_ms / 1000)
         if left:
             self._renew()
-            self._why = f"{left} not acknowledged within {timeout_ms} ms"
         failures, self._failures = self._failures, 0
-        if failures:
-            raise RetryLater(common.RETRY_MS, f"{failures} records were not written: {self._why}")
+        if left or failures:
+            why = f"{left} of them not acknowledged within {timeout_ms} ms" if left else self._why
+            raise RetryLater(common.RETRY_MS, f"{max(left, failures)} records were not written: {why}")
 
     def _renew(self) -> None:
         self._purge()
         self._producer = Producer(self._config)
 
     def _purge(self) -> None:
-        """Fails all that waits, without waiting."""
+        """Gives up all that waits. The news of it comes from other threads, but at once."""
         self._producer.purge()
-        self._producer.poll(0)
+        if silent := self._producer.flush(_PURGE_S):
+            log.error("the outcome of records stays unknown", count=silent)
 
     def close(self) -> None:
         self._purge()

@@ -9,6 +9,7 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError
 from kafka.structs import TopicPartition
 
 from processors.io import kafka_common as common
+from processors.io.kafka_python_repairs import connect
 from schemas.ports import Partition, Position, RetryLater
 
 
@@ -27,8 +28,9 @@ class WrongTopic(Exception):
 class Admin:
     """Connects when it is first asked. RetryLater when Kafka does not answer."""
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: str, patience_ms: int = common.ANSWER_TIMEOUT_MS) -> None:
         self._bootstrap = bootstrap
+        self._patience_ms = patience_ms
         self._client: KafkaAdminClient | None = None
 
     def ensure_topics(self, specs: Sequence[TopicSpec]) -> list[str]:
@@ -112,9 +114,11 @@ class Admin:
     def _asking(self) -> Iterator[KafkaAdminClient]:
         try:
             if self._client is None:
-                self._client = KafkaAdminClient(
+                self._client, _ = connect(
+                    KafkaAdminClient,
                     bootstrap_servers=self._bootstrap.split(","),
                     request_timeout_ms=common.REQUEST_TIMEOUT_MS,
+                    bootstrap_timeout_ms=self._patience_ms,
                     client_id="hanan-admin",
                 )
             yield self._client

@@ -24,8 +24,8 @@ RETRY_MS = 1_000
 FULL_RETRY_MS = 50
 
 
-# librdkafka (2.16) reads a commit's metadata as a C string but does not end what it received with a zero, so what follows in memory
-# is taken for a part of it; its own commits carry the zero. Whoever commits by another way must add it.
+# librdkafka (2.16) reads a commit's metadata as a C string but does not end what it received with a zero, so what follows in
+# memory is taken for a part of it; its own commits carry the zero. Whoever commits by another way must add it.
 _END = "\0"
 
 

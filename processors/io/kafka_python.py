@@ -25,10 +25,10 @@ from kafka.errors import (
     UnknownMemberIdError,
 )
 from kafka.future import Future
-from kafka.net.compat import KafkaNetClient
 from kafka.structs import OffsetAndMetadata, TopicPartition
 
 from processors.io import kafka_common as common
+from processors.io.kafka_python_repairs import before_poll, connect, mend
 from processors.io.throttle import Throttle
 from schemas.ports import CommitRefused, Listener, OutRecord, Partition, Position, Record, RetryLater
 
@@ -48,8 +48,15 @@ class Source:
     """
 
     def __init__(
-        self, bootstrap: str, group: str, *, client_id: str = "hanan", session_timeout_ms: int = common.SESSION_TIMEOUT_MS
+        self,
+        bootstrap: str,
+        group: str,
+        *,
+        client_id: str = "hanan",
+        session_timeout_ms: int = common.SESSION_TIMEOUT_MS,
+        answer_timeout_ms: int = common.ANSWER_TIMEOUT_MS,
     ) -> None:
+        self._answer_ms = answer_timeout_ms
         self._config: dict[str, Any] = {
             "bootstrap_servers": bootstrap.split(","),
             "group_id": group,
@@ -80,7 +87,9 @@ class Source:
 
     def poll(self, max_records: int, timeout_ms: int) -> list[Record]:
         try:
-            batches = self._consumer().poll(timeout_ms, max_records)
+            consumer = self._consumer()
+            before_poll(consumer)
+            batches = consumer.poll(timeout_ms, max_records)
         except RetryLater:
             return []  # the attempt to connect took its time, and is in the log
         except NoOffsetForPartitionError as unread:
@@ -131,6 +140,7 @@ class Source:
         return self._connection.consumer
 
     def _subscribe(self, connection: "_Connection") -> None:
+        mend(connection.consumer)
         connection.consumer.subscribe(self._topics, listener=_Relay(connection, self._tell))
         for topic in self._topics:
             # Else a member that leads the group may deal out a topic of which it has not heard yet as having no partitions.
@@ -168,7 +178,7 @@ class Source:
             for partition, (offset, clock) in positions.items()
         }
         try:
-            self._consumer().commit(offsets, timeout_ms=common.ANSWER_TIMEOUT_MS)
+            self._consumer().commit(offsets, timeout_ms=self._answer_ms)
         except _REFUSED as refusal:
             raise CommitRefused(str(refusal)) from refusal
         except KafkaError as error:
@@ -179,7 +189,7 @@ class Source:
 
     def _committed(self, partition: Partition) -> Position | None:
         consumer = self._consumer()
-        found = _ask(consumer.committed, TopicPartition(*partition), metadata=True)
+        found = self._ask(consumer.committed, TopicPartition(*partition), metadata=True)
         return Position(found.offset, common.clock_of(found.metadata)) if found and found.offset >= 0 else None
 
     def bounds(self, partitions: Iterable[Partition]) -> dict[Partition, tuple[int, int]]:
@@ -187,15 +197,15 @@ class Source:
         if not wanted:
             return {}
         consumer = self._consumer()
-        first = _ask(consumer.beginning_offsets, wanted)
-        end = _ask(consumer.end_offsets, wanted)
+        first = self._ask(consumer.beginning_offsets, wanted)
+        end = self._ask(consumer.end_offsets, wanted)
         return {Partition(*each): (first[each], end[each]) for each in wanted}
 
     def offsets_at(self, partitions: Iterable[Partition], timestamp_ms: int) -> dict[Partition, int]:
         wanted = {TopicPartition(*partition): max(0, timestamp_ms) for partition in partitions}
         if not wanted:
             return {}
-        found = _ask(self._consumer().offsets_for_times, wanted)
+        found = self._ask(self._consumer().offsets_for_times, wanted)
         ends = self.bounds(Partition(*each) for each, place in found.items() if place is None)
         return {Partition(*each): ends[Partition(*each)][1] if place is None else place.offset for each, place in found.items()}
 
@@ -205,6 +215,12 @@ class Source:
             self._connection.close()
             self._connection = None
 
+    def _ask(self, what: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        try:
+            return what(*args, **kwargs, timeout_ms=self._answer_ms)
+        except KafkaError as error:
+            raise RetryLater(common.RETRY_MS, f"Kafka does not answer: {error}") from error
+
     def _held(self, partitions: Iterable[Partition]) -> list[TopicPartition]:
         partitions = set(partitions)
         if strangers := partitions - self._assigned:
@@ -213,23 +229,12 @@ class Source:
 
 
 class _Connection:
-    """A consumer and the client under it, which outlives a constructor that failed and is needed to wake the library's loop."""
+    """A consumer and the client under it, which is needed to wake the library's loop."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        self._client: KafkaNetClient | None = None
-        try:
-            self.consumer = KafkaConsumer(**config, kafka_client=self._make_client, bootstrap_timeout_ms=_BOOTSTRAP_TIMEOUT_MS)
-        except KafkaError:
-            if self._client:
-                self._client.close()
-            raise
-
-    def _make_client(self, **config: Any) -> KafkaNetClient:
-        self._client = KafkaNetClient(**config)
-        return self._client
+        self.consumer, self._client = connect(KafkaConsumer, **config, bootstrap_timeout_ms=_BOOTSTRAP_TIMEOUT_MS)
 
     def wake(self) -> None:
-        assert self._client
         self._client.wakeup()
 
     def close(self) -> None:
@@ -326,14 +331,16 @@ class Sink:
     def _connect(self) -> "_Producer":
         if self._broken:
             self._renew()
-        if self._producer is None:
-            try:
-                self._producer = _Producer.open(self._config)
-            except KafkaError as error:
-                if self._throttle.passes("connect"):
-                    log.warning("Kafka is away", bootstrap=self._config["bootstrap_servers"], why=str(error))
-                raise RetryLater(common.RETRY_MS, f"Kafka is away: {error}") from error
-        return self._producer
+        if self._producer:
+            return self._producer
+        try:
+            made, _ = connect(_Producer, **self._config, bootstrap_timeout_ms=_BOOTSTRAP_TIMEOUT_MS)
+        except KafkaError as error:
+            if self._throttle.passes("connect"):
+                log.warning("Kafka is away", bootstrap=self._config["bootstrap_servers"], why=str(error))
+            raise RetryLater(common.RETRY_MS, f"Kafka is away: {error}") from error
+        self._producer = made
+        return made
 
     def serve(self) -> None:
         waiting = self._waiting
@@ -385,21 +392,6 @@ class _Producer(KafkaProducer):  # type: ignore[misc]  # the library has no type
 
     _abandoned = False
 
-    @classmethod
-    def open(cls, config: Mapping[str, Any]) -> "_Producer":
-        clients: list[KafkaNetClient] = []
-
-        def make_client(**settings: Any) -> KafkaNetClient:
-            clients.append(KafkaNetClient(**settings))
-            return clients[0]
-
-        try:
-            return cls(**config, kafka_client=make_client, bootstrap_timeout_ms=_BOOTSTRAP_TIMEOUT_MS)
-        except KafkaError:
-            for client in clients:
-                client.close()
-            raise
-
     def flush(self, timeout: float | None = None) -> None:
         if not self._abandoned:
             super().flush(timeout)
@@ -407,13 +399,6 @@ class _Producer(KafkaProducer):  # type: ignore[misc]  # the library has no type
     def abandon(self) -> None:
         self._abandoned = True
         self.close(timeout=0)
-
-
-def _ask(what: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    try:
-        return what(*args, **kwargs, timeout_ms=common.ANSWER_TIMEOUT_MS)
-    except KafkaError as error:
-        raise RetryLater(common.RETRY_MS, f"Kafka does not answer: {error}") from error
 
 
 _make = Record._make

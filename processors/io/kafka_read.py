@@ -24,8 +24,7 @@ def read_all(bootstrap: str, topics: Sequence[str], from_ms: int | None = None, 
         reader.assign({partition: begin[partition] for partition in left})
         while left:
             for record in reader.read(1.0, left):
-                partition = Partition(record.topic, record.partition)
-                if record.offset < ends[partition] and (to_ms is None or record.timestamp_ms < to_ms):
+                if record.offset < ends[Partition(record.topic, record.partition)] and _lies(record.timestamp_ms, from_ms, to_ms):
                     yield record
             left = {partition for partition in left if not reader.has_read(partition, ends[partition])}
     finally:
@@ -44,16 +43,23 @@ class TableReader:
         changed: dict[bytes, bytes | None] = {}
         if self._reader is None:
             reader = _Reader(self._bootstrap)
-            partitions = reader.partitions(self._topic)
-            ends = {partition: reader.end(partition) for partition in partitions}
-            reader.assign(dict.fromkeys(partitions, OFFSET_BEGINNING))
-            left = {partition for partition in partitions if ends[partition] > reader.first(partition)}
-            while left:
-                self._take(reader.read(1.0, left), changed)
-                left = {partition for partition in left if not reader.has_read(partition, ends[partition])}
+            try:
+                self._read_whole(reader, changed)
+            except RetryLater:
+                reader.close()
+                raise
             self._reader = reader  # only now: a first read that broke off begins again
         self._take(self._reader.read(0, ()), changed)
         return list(changed.items())
+
+    def _read_whole(self, reader: "_Reader", changed: dict[bytes, bytes | None]) -> None:
+        partitions = reader.partitions(self._topic)
+        ends = {partition: reader.end(partition) for partition in partitions}
+        reader.assign(dict.fromkeys(partitions, OFFSET_BEGINNING))
+        left = {partition for partition in partitions if ends[partition] > reader.first(partition)}
+        while left:
+            self._take(reader.read(1.0, left), changed)
+            left = {partition for partition in left if not reader.has_read(partition, ends[partition])}
 
     @staticmethod
     def _take(records: Sequence[Record], changed: dict[bytes, bytes | None]) -> None:
@@ -119,7 +125,7 @@ class _Reader:
     def read(self, timeout_s: float, awaited: Sequence[Partition] | set[Partition]) -> list[Record]:
         """What has come. RetryLater after ten seconds in which nothing that is awaited came."""
         records = []
-        for message in self._consumer.consume(_BATCH, timeout_s):
+        for message in self._consume(timeout_s):
             error = message.error()
             if error is None:
                 records.append(_record(message))
@@ -132,6 +138,15 @@ class _Reader:
             raise RetryLater(common.RETRY_MS, f"Kafka at {self._bootstrap} sends nothing")
         return records
 
+    def _consume(self, timeout_s: float) -> list[Message]:
+        """As soon as there is anything: `consume` by itself waits for a full batch."""
+        messages = self._consumer.consume(_BATCH, 0)
+        if not messages and timeout_s:
+            first = self._consumer.poll(timeout_s)
+            if first is not None:  # a message without a value is false
+                messages = [first, *self._consumer.consume(_BATCH - 1, 0)]
+        return messages
+
     def close(self) -> None:
         self._consumer.close()
 
@@ -140,6 +155,10 @@ class _Reader:
             return question()
         except KafkaException as error:
             raise RetryLater(common.RETRY_MS, f"Kafka at {self._bootstrap} does not answer: {error.args[0].str()}") from error
+
+
+def _lies(timestamp_ms: int, from_ms: int | None, to_ms: int | None) -> bool:
+    return (from_ms is None or timestamp_ms >= from_ms) and (to_ms is None or timestamp_ms < to_ms)
 
 
 def _record(m: Message) -> Record:

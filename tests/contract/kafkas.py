@@ -29,7 +29,13 @@ class Kafka(Protocol):
 
     def delete_records(self, partition: Partition, before: int) -> None: ...
 
-    def away(self) -> None: ...
+    def away(self) -> None:
+        """It hangs: connections stay and nobody answers."""
+        ...
+
+    def dead(self) -> None:
+        """Nobody is there."""
+        ...
 
     def back(self) -> None: ...
 
@@ -42,31 +48,34 @@ def fresh(what: str) -> str:
 
 class Memory:
     def __init__(self) -> None:
-        self._kafka = MemoryKafka({}, ManualClock(1))
+        self.broker = MemoryKafka({}, ManualClock(1))
 
     def topic(self, partitions: int = 1) -> str:
         name = fresh("topic")
-        self._kafka.create(name, partitions)
+        self.broker.create(name, partitions)
         return name
 
     def source(self, group: str) -> RecordSource:
-        return self._kafka.source(group)
+        return self.broker.source(group)
 
     def sink(self, queue_records: int = 1_000, delivery_timeout_ms: int = 30_000) -> RecordSink:
-        return self._kafka.sink(queue_records)
+        return self.broker.sink(queue_records)
 
     def expel(self, group: str, source: RecordSource) -> None:
         assert isinstance(source, MemorySource)
-        self._kafka.expire(source)
+        self.broker.expire(source)
 
     def delete_records(self, partition: Partition, before: int) -> None:
-        self._kafka.truncate(partition, before)
+        self.broker.truncate(partition, before)
 
     def away(self) -> None:
-        self._kafka.up = False
+        self.broker.up = False
+
+    def dead(self) -> None:
+        self.broker.up = False
 
     def back(self) -> None:
-        self._kafka.up = True
+        self.broker.up = True
 
     def close(self) -> None:
         pass
@@ -79,7 +88,7 @@ class Real:
         self._client = client
         self._open: list[RecordSource | RecordSink] = []
         self._admin = KafkaAdminClient(bootstrap_servers=self._bootstrap)
-        self._away = False
+        self._away = self._dead = False
 
     def topic(self, partitions: int = 1) -> str:
         name = fresh("topic")
@@ -90,7 +99,9 @@ class Real:
     def source(self, group: str) -> RecordSource:
         # The name in `client_id` is how `expel` finds the member.
         make = confluent.Source if self._client == "confluent" else kafka_python.Source
-        source: RecordSource = make(self._bootstrap, group, client_id=f"test-{len(self._open)}", session_timeout_ms=6_000)
+        source: RecordSource = make(
+            self._bootstrap, group, client_id=f"test-{len(self._open)}", session_timeout_ms=6_000, answer_timeout_ms=2_000
+        )
         self._open.append(source)
         return source
 
@@ -114,10 +125,16 @@ class Real:
         self._away = True
         self._stack.pause("kafka")
 
+    def dead(self) -> None:
+        self._dead = True
+        self._stack.kill("kafka")
+
     def back(self) -> None:
-        if self._away:
+        if self._dead:
+            self._stack.restart("kafka")
+        elif self._away:
             self._stack.resume("kafka")
-            self._away = False
+        self._away = self._dead = False
 
     def close(self) -> None:
         self.back()
@@ -177,19 +194,20 @@ class Member:
         return self.read
 
     def until_held(self, count: int) -> set[Partition]:
-        poll_until(lambda: len(self.ledger.held) == count, self)
+        """Reads as little as may be meanwhile."""
+        poll_until(lambda: len(self.ledger.held) == count, self, max_records=1)
         return self.ledger.held
 
     def values(self) -> list[bytes | None]:
         return [record.value for record in self.read]
 
 
-def poll_until(condition: Callable[[], bool], *members: Member) -> None:
+def poll_until(condition: Callable[[], bool], *members: Member, max_records: int = 1_000) -> None:
     """Members of a group move only while all are polled."""
 
     def turn() -> bool:
         for member in members:
-            member.poll()
+            member.poll(max_records)
         return condition()
 
     eventually(turn, what=f"{[member.ledger.told for member in members]}")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from deploy.native import Stack
-from schemas.ports import CommitRefused, OutRecord, Partition, Position, RetryLater
+from schemas.ports import CommitRefused, OutRecord, Partition, Position, RecordSink, RetryLater
 from tests.contract.kafkas import Kafka, Member, Memory, Real, fresh, poll_until, write
 from tests.memory import MemoryKafka
 from tests.waiting import eventually
@@ -220,23 +220,21 @@ def test_seek_and_pause_while_being_assigned(kafka: Kafka) -> None:
 
 def test_paused_partitions_rest_and_then_miss_nothing(kafka: Kafka) -> None:
     topic = kafka.topic(2)
-    one, other = Partition(topic, 0), Partition(topic, 1)
     write(kafka, *numbered(topic, 100, 0), *numbered(topic, 100, 1))
     member = Member(kafka, fresh("group"), topic)
     member.until_held(2)
-    member.source.seek(one, 0)
-    member.source.seek(other, 0)
-    member.read.clear()
-    member.poll(5)
-    member.source.pause([one])
-    before = [record for record in member.read if record.partition == 0]
+    poll_until(lambda: bool(member.read), member, max_records=5)
+    resting = member.read[-1].partition  # most likely in the midst of what was fetched of it
+    member.source.pause([Partition(topic, resting)])
+    before = [record for record in member.read if record.partition == resting]
     poll_until(lambda: len(member.read) - len(before) == 100, member)
     write(kafka, *numbered(topic, 3, 0), *numbered(topic, 3, 1))
     poll_until(lambda: len(member.read) - len(before) == 103, member)
-    assert [record for record in member.read if record.partition == 0] == before
-    member.source.resume([one])
+    assert [record for record in member.read if record.partition == resting] == before
+    member.source.resume([Partition(topic, resting)])
     member.until_read(206)
-    assert [record.offset for record in member.read if record.partition == 0] == list(range(103))
+    for number in range(2):
+        assert [record.offset for record in member.read if record.partition == number] == list(range(103))
 
 
 def test_an_offset_that_is_gone_goes_on_at_the_first_that_is_there(kafka: Kafka) -> None:
@@ -298,6 +296,20 @@ def test_what_is_revoked_may_still_be_committed(kafka: Kafka) -> None:
     assert {(record.partition, record.offset) for record in first.read + second.read} == {(0, 3), (0, 4), (1, 3), (1, 4)}
     partitions = [Partition(topic, number) for number in range(2)]
     assert second.source.committed(partitions) == {partition: (3, 1_000 + partition.number) for partition in partitions}
+
+
+def test_a_pause_ends_with_the_assignment(kafka: Kafka) -> None:
+    topic, group = kafka.topic(3), fresh("group")
+    write(kafka, *[record for number in range(3) for record in numbered(topic, 5, number)])
+    first = Member(kafka, group, topic)
+    first.until_read(15)
+    first.source.pause(first.ledger.held)
+    first.read.clear()
+    second = Member(kafka, group, topic)
+    poll_until(lambda: len(first.read) + len(second.read) == 15, first, second)
+    assert first.read
+    assert second.read
+    assert {record.partition for record in first.read}.isdisjoint(record.partition for record in second.read)
 
 
 def test_after_a_revoke_the_commit_is_refused(kafka: Kafka) -> None:
@@ -392,6 +404,51 @@ def test_unacknowledged_records_are_sent_again_and_none_is_missing(kafka: Kafka)
     assert (values[0], values[-1]) == (b"before", b"after")
     assert values.count(b"before") == values.count(b"after") == 1, "what was acknowledged is there once"
     assert set(values) == {b"before", b"after", *[b"%d" % n for n in range(10)]}
+
+
+def test_a_broker_that_died_is_found_again(kafka: Kafka) -> None:
+    topic, group = kafka.topic(), fresh("group")
+    partition = Partition(topic, 0)
+    write(kafka, *numbered(topic, 5))
+    member = Member(kafka, group, topic)
+    member.until_read(5)
+    member.source.commit({partition: Position(5, 77)})
+    sink, late = kafka.sink(), kafka.sink()
+    sink.send(OutRecord(topic, b"k", b"before"))
+    sink.flush(20_000)
+    kafka.dead()
+    with pytest.raises(RetryLater):  # a client made now may learn it in `send` already
+        send_all(late, topic)
+    with pytest.raises(RetryLater):
+        send_all(sink, topic)
+    member.poll()
+    newcomer = Member(kafka, fresh("group"), topic)
+    assert newcomer.poll() == []
+    kafka.back()
+    for each in (sink, late):
+        eventually(lambda each=each: sent_all(each, topic), timeout_s=60)  # type: ignore[misc]
+
+    def all_read() -> bool:
+        for one in (member, newcomer):
+            one.poll()
+        return all(set(one.values()) >= {b"4", b"before", b"again"} for one in (member, newcomer))
+
+    eventually(all_read, timeout_s=60)
+    assert member.source.committed([partition]) == {partition: (5, 77)}
+
+
+def send_all(sink: RecordSink, topic: str) -> None:
+    for n in range(3):
+        sink.send(OutRecord(topic, b"k", b"again", partition=0, headers=(("n", b"%d" % n),)))
+    sink.flush(1_000)
+
+
+def sent_all(sink: RecordSink, topic: str) -> bool:
+    try:
+        send_all(sink, topic)
+    except RetryLater:
+        return False
+    return True
 
 
 @pytest.mark.timeout(180)

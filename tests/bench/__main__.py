@@ -1,0 +1,91 @@
+"""What a reading costs each role, all from one run: real Mosquitto, Kafka and InfluxDB, each role a process as in a deployment.
+
+    python -m tests.bench [--readings 200000] [--client confluent] [--kind drainage/level]
+
+The messages wait at the broker; then one process of each role after the other takes them as fast as it goes. Counted is the CPU
+of all threads of the role's process, from its being ready to its last commit, by the operating system's own account; the servers'
+CPU is not in it. Messages carry one reading each, of all kinds of the demonstration registry, eight metrics on average, or of the
+one kind that is asked for. Exit code 1 when a target is missed.
+"""
+
+import argparse
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+from deploy import children
+from deploy.clock import wall_ms
+from deploy.demo.generator import generate
+from deploy.demo.recordings import Message
+from deploy.native import QuietProgress
+from deploy.registry_file import load_devices
+from deploy.settings import Settings
+from deploy.watch import scrape
+from schemas.instants import HOUR_MS
+from tests.pipeline import Pipeline, running
+from tests.servers import guarded_stack
+
+TARGETS_US = {"collect": 30.0, "validate": 10.0, "store": 10.0}
+_AT_ONCE = 10_000
+
+
+def messages(settings: Settings, count: int, kind: str) -> Iterator[Message]:
+    """Readings of the last hours, as many as asked for; far more often than the devices would send them."""
+    devices = [
+        device.model_copy(update={"interval_s": 1})
+        for device in load_devices(settings.registry)
+        if kind in {"", f"{device.stream}/{device.kind}"}
+    ]
+    return (due.message for due in islice(generate(devices, wall_ms() - 12 * HOUR_MS, 7), count))
+
+
+def cpu_seconds(settings: Settings) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for (name, labels), value in scrape(role.metrics_port for role in children.running(settings.home)).items():
+        if name == "hanan_cpu_seconds":
+            total[dict(labels)["role"]] += value  # type: ignore[assignment]
+    return total
+
+
+def send(pipeline: Pipeline, batch: Sequence[Message]) -> None:
+    for first in range(0, len(batch), _AT_ONCE):
+        infos = [pipeline.send(str(message.topic), message.payload) for message in batch[first : first + _AT_ONCE]]
+        for info in infos:
+            info.wait_for_publish(120)
+
+
+def cost(pipeline: Pipeline, role: str, readings: int) -> float:
+    """Starts one process of the role on what waits for it, and says what that took, in microseconds of CPU a reading."""
+    began = time.monotonic()
+    pipeline.operation.start_roles({role: 1}, QuietProgress())
+    base = cpu_seconds(pipeline.settings)[role]
+    pipeline.finished(role, readings)
+    used = cpu_seconds(pipeline.settings)[role]
+    rate = readings / (time.monotonic() - began)
+    sys.stdout.write(f"{role:<9} {(used - base) / readings * 1e6:5.1f} us CPU a reading  (target {TARGETS_US[role]:.0f})")
+    sys.stdout.write(f"   at {rate:,.0f} readings a second, start included\n")
+    sys.stdout.flush()
+    return (used - base) / readings * 1e6
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--readings", type=int, default=200_000)
+    parser.add_argument("--client", default="confluent", choices=["confluent", "kafka-python"])
+    parser.add_argument("--kind", default="", metavar="STREAM/KIND")
+    options = parser.parse_args()
+    with guarded_stack(kafka_client=options.client) as stack, running(stack) as pipeline:
+        load = list(messages(stack.settings, options.readings, options.kind))
+        pipeline.operation.stop_roles()  # their MQTT sessions and groups are there now, and wait
+        send(pipeline, load)
+        readings = sum(message.readings for message in load)
+        costs = {role: cost(pipeline, role, readings) for role in TARGETS_US}
+        dead = len(pipeline.dead())
+    sys.stdout.write(f"{readings:,} readings, each a message; {options.client}; {dead} dead letters\n")
+    return int(any(costs[role] > target for role, target in TARGETS_US.items()))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
