@@ -5,7 +5,7 @@ from collections import Counter
 import structlog
 
 from deploy import children
-from deploy.native import endpoints
+from deploy.native import NativeError, endpoints
 from deploy.roles import READS
 from deploy.settings import Settings
 from deploy.watch import Sample, scrape
@@ -25,8 +25,8 @@ def observe(settings: Settings, at_ms: int, admin: Admin | None = None) -> Sampl
     try:
         admin = admin or Admin(endpoints(settings).kafka_bootstrap)
         lag = lag_by_stream(admin)
-    except RetryLater as later:
-        log.debug("lag_unknown", why=later.why)
+    except (RetryLater, NativeError) as error:
+        log.debug("lag_unknown", why=str(error))
     finally:
         if own and admin:
             admin.close()

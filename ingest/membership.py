@@ -11,7 +11,7 @@ import structlog
 
 from ingest.slots import recall
 from schemas import topics
-from schemas.ports import Partition, Record, RecordSource, RetryLater
+from schemas.ports import Partition, Record, RecordSource
 
 log = structlog.get_logger()
 
@@ -58,6 +58,7 @@ class Membership:
         return {number: seat.memory for number, seat in self._seats.items() if seat.read_up}
 
     def poll(self) -> None:
+        """RetryLater when Kafka does not answer what a slot's memory is."""
         at_rest = self._seats and all(seat.read_up for seat in self._seats.values())
         for record in self._source.poll(_MAX_RECORDS, 0 if at_rest else _JOINING_MS):
             self._take(record)
@@ -100,16 +101,12 @@ class Membership:
     def _read_from_the_start(self, seats: Mapping[int, _Seat]) -> None:
         if not seats:
             return
-        try:
-            bounds = self._source.bounds([Partition(topics.COLLECTOR, number) for number in seats])
-        except RetryLater as later:
-            log.info("slots_wait", why=later.why)
-            return
+        bounds = self._source.bounds([Partition(topics.COLLECTOR, number) for number in seats])
         for partition, (first, end) in bounds.items():
+            self._source.seek(partition, first)
             seat = seats[partition.number]
             seat.end = end
             seat.read_up = first == end
-            self._source.seek(partition, first)
 
     def _give_up_waiting(self, seats: Mapping[int, _Seat]) -> None:
         """A session without its client is worse than one with a filter too many."""

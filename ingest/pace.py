@@ -14,9 +14,9 @@ class Pace:
     window: int = 2_000
     window_bytes: int = 64 * MIB
     batch: int = 500
-    gather_ms: int = 3  # after a small batch: a step for each message would cost more than the message
+    gather_ms: int = 10  # after a small batch: a step for each message would cost more than the message; Kafka lingers as long
     idle_ms: int = 100
-    poll_ms: int = 100  # between looks at the group
+    follow_ms: int = 100  # between looks at the group
     tick_ms: int = 100  # ticks of a clock that runs faster come no oftener than this
     flush_ms: int = 5_000  # the group waits for a revocation, so it is bounded
     stall_ms: int = 5_000  # after a failure: long enough for what is still on its way to arrive

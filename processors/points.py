@@ -1,4 +1,4 @@
-"""A reading as InfluxDB line protocol: `<stream>_<kind>,device_id=… metric=…,quality="good",reasons="" <ns>`.
+"""A reading as InfluxDB line protocol: `<stream>_<kind>,device_id=… metric=…,quality="good",reasons="-" <ns>`.
 
 Tags are identity and nothing else; quality and its reasons are fields, so that a reading judged again overwrites itself.
 """
@@ -9,6 +9,9 @@ from schemas.metric import Value
 from schemas.reading import Reading
 
 _NS_PER_MS = 1_000_000
+# Never empty text: a Flux query loses it and gives each row behind it the text of the next (influxdata/influxdb#26916).
+NO_REASONS = "-"
+_GOOD = f'quality="good",reasons="{NO_REASONS}"'
 
 
 def line(reading: Reading) -> str:
@@ -20,7 +23,7 @@ def line(reading: Reading) -> str:
         reasons = ",".join([f"{metric}:{flag}" for metric, flag in reading.flags.items()])
         quality = f'quality="suspect",reasons="{reasons}"'
     else:
-        quality = 'quality="good",reasons=""'
+        quality = _GOOD
     comma = "," if fields else ""
     return f"{reading.stream}_{reading.kind},device_id={reading.device_id} {fields}{comma}{quality} {time_ns(reading)}"
 

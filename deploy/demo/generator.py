@@ -14,12 +14,12 @@ from deploy.demo.player import Due
 from deploy.demo.recordings.recording import Message
 from schemas import codec
 from schemas.device import Device
-from schemas.instants import MINUTE_MS, SECOND_MS
+from schemas.instants import SECOND_MS
 from schemas.metric import Check, Metric, Nature, Value
 from schemas.streams import find_kind
 from schemas.topics import MqttTopic
 
-_FIRST_ROUND_MS = MINUTE_MS  # every device has reported once by then, however long its interval
+_FIRST_ROUND_MS = 10 * SECOND_MS  # every device has reported once by then, however long its interval
 _SWITCHES = 0.02  # of a state's readings
 _SPAN = 10.0  # of a range that is open at the top
 _PULL = 0.05  # towards the middle, at each reading

@@ -1,5 +1,6 @@
 """Kafka through `confluent-kafka` (librdkafka): the client of the hot path."""
 
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -22,6 +23,7 @@ from schemas.ports import CommitRefused, Listener, OutRecord, Partition, Positio
 log = structlog.get_logger(__name__)
 
 _PURGE_S = 5.0
+_CLOSE_S = 3.0
 _NO_PARTITION = -1  # librdkafka's "let the partitioner choose"
 # librdkafka's codes of a commit that came too late: the group gave the partitions to others, or is about to.
 _REFUSED = {
@@ -76,6 +78,7 @@ class Source:
                 "fetch.wait.max.ms": 200,
                 "receive.message.max.bytes": 100_000_000,
                 "reconnect.backoff.max.ms": common.RECONNECT_MAX_MS,
+                "socket.timeout.ms": common.SOCKET_TIMEOUT_MS,
                 "error_cb": self._log.error,
                 "logger": self._log,
             }
@@ -92,17 +95,14 @@ class Source:
         self._consumer.subscribe(list(topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
 
     def poll(self, max_records: int, timeout_ms: int) -> list[Record]:
-        rebalances = self._rebalances
-        messages = self._consumer.consume(max_records, 0)
+        messages = self._take([], max_records)
         if not messages and timeout_ms > 0:
             first = self._consumer.poll(timeout_ms / 1000)
             if first is not None:  # a message without a value is false
-                messages = [first]
-                if max_records > 1:
-                    messages += self._consumer.consume(max_records - 1, 0)
-        if self._rebalances != rebalances:
-            self._begin_again(messages)
-            messages = []
+                messages = self._take([first], max_records - 1)
+        if failure := self._listener_error:
+            self._listener_error = None
+            raise failure
         # Every method call counts here, and NamedTuple's own constructor is twice the price of `_make`.
         records = [
             _make((m.topic(), m.partition(), m.offset(), m.key(), m.value(), m.headers() or (), m.timestamp()[1]))
@@ -115,13 +115,16 @@ class Source:
                     self._on_message_error(message, error)
         return records
 
-    def _begin_again(self, messages: list[Message]) -> None:
-        """A rebalance came in the midst of a poll: what was read before it is not ours any more, or will be read again."""
-        error, self._listener_error = self._listener_error, None
+    def _take(self, messages: list[Message], more: int) -> list[Message]:
+        """Adds what is there. What was read before a rebalance is not ours any more, or will be read again."""
+        rebalances = self._rebalances
+        if more:
+            messages += self._consumer.consume(more, 0)
+        if self._rebalances == rebalances:
+            return messages
         if messages and self._assigned:
             self._assign()
-        if error:
-            raise error
+        return []
 
     def _on_message_error(self, message: Message, error: KafkaError) -> None:
         if error.fatal():
@@ -195,6 +198,9 @@ class Source:
             return
         if not positions.keys() <= self._assigned.keys():
             raise CommitRefused("the group gave the partitions to another")
+        # librdkafka waits without bound for a coordinator that hangs, and no other thread gets at the consumer meanwhile (so
+        # librdkafka 2.16 and its Python binding); a question that has a bound goes ahead and finds out.
+        self.committed(positions)
         offsets = [TopicPartition(*partition, offset, metadata=str(clock)) for partition, (offset, clock) in positions.items()]
         try:
             results = self._consumer.commit(offsets=offsets, asynchronous=False)
@@ -223,7 +229,12 @@ class Source:
 
     def close(self) -> None:
         self._listener = None
-        self._consumer.close()
+        # Like a commit without bound while the coordinator hangs.
+        closing = threading.Thread(target=self._consumer.close, name="kafka-close", daemon=True)
+        closing.start()
+        closing.join(_CLOSE_S)
+        if closing.is_alive():
+            log.warning("Kafka does not hear that we leave the group; it will learn it when the session times out")
 
     def _ask(self, what: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         try:
@@ -282,6 +293,7 @@ class Sink:
             "topic.metadata.propagation.max.ms": min(common.REQUEST_TIMEOUT_MS, delivery_timeout_ms),
             "allow.auto.create.topics": False,
             "reconnect.backoff.max.ms": common.RECONNECT_MAX_MS,
+            "socket.timeout.ms": common.SOCKET_TIMEOUT_MS,
             "on_delivery": self._on_delivery,
             "delivery.report.only.error": not reports,
             "error_cb": self._log.error,

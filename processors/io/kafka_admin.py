@@ -5,12 +5,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from kafka.admin import KafkaAdminClient, OffsetSpec
-from kafka.errors import KafkaError, TopicAlreadyExistsError
-from kafka.structs import TopicPartition
+from kafka.errors import KafkaError, NoError, TopicAlreadyExistsError
+from kafka.structs import OffsetAndMetadata, TopicPartition
 
 from processors.io import kafka_common as common
 from processors.io.kafka_python_repairs import connect
-from schemas.ports import Partition, Position, RetryLater
+from schemas.ports import CommitRefused, Partition, Position, RetryLater
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +99,33 @@ class Admin:
         without = [partition for partition in partitions if partition not in committed]
         firsts = self.firsts(without) if without else {}
         return {p: max(0, ends[p] - (committed[p].offset if p in committed else firsts[p])) for p in partitions}
+
+    def offsets_at(self, partitions: Iterable[Partition], timestamp_ms: int) -> dict[Partition, int]:
+        """The first offset of each whose record is not older; the end where there is none."""
+        wanted = {TopicPartition(*partition): max(0, timestamp_ms) for partition in partitions}
+        with self._asking() as client:
+            found = client.list_partition_offsets(wanted)
+        offsets = {Partition(at.topic, at.partition): value.offset for at, value in found.items()}
+        ends = self.ends(partition for partition, offset in offsets.items() if offset < 0)
+        return offsets | ends
+
+    def members(self, group: str) -> list[str]:
+        """Client ids of those that are in the group now."""
+        with self._asking() as client:
+            found = client.describe_groups([group])[group]
+        return sorted(str(member["client_id"]) for member in found["members"])
+
+    def set_committed(self, group: str, positions: Mapping[Partition, Position]) -> None:
+        """Of a group without members. CommitRefused when it has some after all."""
+        offsets = {
+            TopicPartition(*partition): OffsetAndMetadata(offset, common.metadata_of(clock_ms), -1)
+            for partition, (offset, clock_ms) in positions.items()
+        }
+        with self._asking() as client:
+            results = client.alter_group_offsets(group, offsets)
+        refused = sorted({error.__name__ for error in results.values() if error is not NoError})
+        if refused:
+            raise CommitRefused(f"group {group} does not take its offsets: {', '.join(refused)}")
 
     def close(self) -> None:
         if self._client:

@@ -17,6 +17,8 @@ MAX_POLL_INTERVAL_MS = 300_000
 # How long a question to the broker (commit, offsets) may take before it becomes RetryLater.
 ANSWER_TIMEOUT_MS = 10_000
 RECONNECT_MAX_MS = 2_000
+# After so long without an answer a connection is given up, and another broker may be asked.
+SOCKET_TIMEOUT_MS = 20_000
 # So soon a topic, or a partition, made later is noticed.
 METADATA_MAX_AGE_MS = 30_000
 

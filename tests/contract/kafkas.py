@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from kafka.admin import KafkaAdminClient, MemberToRemove, NewTopic
@@ -9,9 +10,12 @@ from kafka.structs import TopicPartition
 
 from deploy.native import Stack
 from processors.io import confluent, kafka_python
+from processors.io.kafka_python_repairs import connect
 from schemas.ports import Listener, OutRecord, Partition, Record, RecordSink, RecordSource
 from tests.memory import ManualClock, MemoryKafka, MemorySource
 from tests.waiting import eventually
+
+_PATIENCE_S = 45.0  # a rebalance takes seconds, and more where many tests share two cores
 
 
 class Kafka(Protocol):
@@ -87,7 +91,7 @@ class Real:
         self._bootstrap = stack.endpoints().kafka_bootstrap
         self._client = client
         self._open: list[RecordSource | RecordSink] = []
-        self._admin = KafkaAdminClient(bootstrap_servers=self._bootstrap)
+        self._admin, _ = connect(KafkaAdminClient, bootstrap_servers=self._bootstrap)
         self._away = self._dead = False
 
     def topic(self, partitions: int = 1) -> str:
@@ -124,6 +128,8 @@ class Real:
     def away(self) -> None:
         self._away = True
         self._stack.pause("kafka")
+        threads = list(Path(f"/proc/{self._stack.pid('kafka')}/task").iterdir())
+        eventually(lambda: all(_is_stopped(thread) for thread in threads), what="Kafka stands still")
 
     def dead(self) -> None:
         self._dead = True
@@ -141,6 +147,13 @@ class Real:
         for each in reversed(self._open):
             each.close()
         self._admin.close()
+
+
+def _is_stopped(thread: Path) -> bool:
+    try:
+        return (thread / "stat").read_text().rpartition(")")[2].split()[0] == "T"
+    except FileNotFoundError:
+        return True  # it ended meanwhile
 
 
 class Ledger:
@@ -189,7 +202,7 @@ class Member:
             self.poll(max_records)
             return len(self.read) >= count
 
-        eventually(enough, what=f"{count} records read")
+        eventually(enough, _PATIENCE_S, what=f"{count} records read")
         assert len(self.read) == count
         return self.read
 
@@ -210,7 +223,7 @@ def poll_until(condition: Callable[[], bool], *members: Member, max_records: int
             member.poll(max_records)
         return condition()
 
-    eventually(turn, what=f"{[member.ledger.told for member in members]}")
+    eventually(turn, _PATIENCE_S, what=f"{[sorted(member.ledger.held) for member in members]} at first")
 
 
 def write(kafka: Kafka, *records: OutRecord) -> None:

@@ -406,6 +406,7 @@ def test_unacknowledged_records_are_sent_again_and_none_is_missing(kafka: Kafka)
     assert set(values) == {b"before", b"after", *[b"%d" % n for n in range(10)]}
 
 
+@pytest.mark.timeout(300)  # Kafka starts anew
 def test_a_broker_that_died_is_found_again(kafka: Kafka) -> None:
     topic, group = kafka.topic(), fresh("group")
     partition = Partition(topic, 0)

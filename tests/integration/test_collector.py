@@ -1,14 +1,18 @@
 """The collector between a real Mosquitto and a real Kafka: killed, paused and restarted, on both sides and itself."""
 
 import json
+import os
+import shutil
 import signal
+import socket
+import ssl
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +56,7 @@ class Place:
     password: str = field(repr=False)
     gateway: str
     gateway_password: str = field(repr=False)
+    tls_ca: str = ""
 
     @staticmethod
     def of(places: Endpoints) -> "Place":
@@ -74,13 +79,15 @@ class Place:
         *,
         retired: Sequence[str] = (),
         keepalive_s: int = 10,
+        delivery_ms: int = DELIVERY_MS,
         pace: Pace = Pace(stall_ms=1_000, drained_ms=1_000),  # noqa: B008 - frozen
     ) -> Collector:
         library = confluent if client == "confluent" else kafka_python
-        broker = Broker(self.mqtt_host, self.mqtt_port, self.user, self.password, keepalive_s=keepalive_s)
+        tls = ssl.create_default_context(cafile=self.tls_ca) if self.tls_ca else None
+        broker = Broker(self.mqtt_host, self.mqtt_port, self.user, self.password, tls, keepalive_s)
         return Collector(
             library.Source(self.kafka, GROUP, session_timeout_ms=SESSION_MS),
-            library.Sink(self.kafka, delivery_timeout_ms=DELIVERY_MS),
+            library.Sink(self.kafka, delivery_timeout_ms=delivery_ms),
             PahoSessions(broker, monotonic_ms=monotonic_ms, backoff=lambda: Backoff(200, 1_000)),
             slots,
             name=name,
@@ -183,13 +190,15 @@ def running(collector: Collector) -> Iterator[Collector]:
 class Feed:
     """A gateway: publishes with QoS 1 and knows what the broker has acknowledged."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, tls: ssl.SSLContext | None = None) -> None:
         self.acked: set[bytes] = set()
         self._sent: dict[int, bytes] = {}
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, "gateway-1", clean_session=False)
         self._client.username_pw_set(place.gateway, place.gateway_password)
         self._client.max_inflight_messages_set(200)
         self._client.reconnect_delay_set(1, 1)
+        if tls:
+            self._client.tls_set_context(tls)
         self._client.on_publish = self._on_publish
         self._client.connect(place.mqtt_host, place.mqtt_port)
         self._client.loop_start()
@@ -406,6 +415,66 @@ def test_a_session_that_is_not_read_stays_connected(city: Stack, place: Place, f
             city.resume("kafka")
         arrived(log, "paused", wanted)
         assert collector.counts["heat"].reconnects == 0
+
+
+def test_what_kafka_failed_to_take_is_sent_again_by_the_broker(city: Stack, place: Place, feed: Feed, log: Log) -> None:
+    """Kafka hangs for longer than a record may take, but not so long that the group gives up on us."""
+    with running(place.collector(delivery_ms=1_000, pace=Pace(stall_ms=500))) as collector:
+        ready(collector)
+        counts = collector.counts["bike"]
+        arrived(log, "warm", feed.send_many("warm", 10))
+        city.pause("kafka")
+        try:
+            acked = counts.acked
+            wanted = feed.send_many("failed", 300)
+            feed.wait()
+            eventually(lambda: counts.stalls, 10, what="asked for again")
+            assert counts.acked == acked
+        finally:
+            city.resume("kafka")
+        arrived(log, "failed", wanted)
+        eventually(lambda: counts.acked - acked >= len(wanted))
+
+
+def test_over_tls(city: Stack, place: Place, log: Log, tmp_path: Path) -> None:
+    """Decrypted bytes wait where no poll sees them; and a burst is more than one record of TLS."""
+    port, context = tls_broker(tmp_path)
+    broker = subprocess.Popen(["mosquitto", "-c", str(tmp_path / "mosquitto.conf")], stderr=subprocess.DEVNULL)
+    try:
+        secure = replace(place, mqtt_port=port, tls_ca=str(tmp_path / "cert.pem"), mqtt_host="localhost")
+        eventually(lambda: reachable(port))
+        with running(secure.collector()) as collector:
+            ready(collector)
+            feed = Feed(secure, context)
+            wanted = feed.send_many("tls", 2_000) | {b"tls-" + bytes(200_000)}
+            feed.send("hanan/bike/station/dev-1/reading", b"tls-" + bytes(200_000))
+            feed.wait()
+            arrived(log, "tls", wanted)
+            eventually(lambda: collector.counts["bike"].acked == len(wanted))
+            feed.close()
+    finally:
+        broker.kill()
+        broker.wait(10)
+
+
+def tls_broker(home: Path) -> tuple[int, ssl.SSLContext]:
+    """Certificate and configuration of a Mosquitto that speaks only TLS."""
+    if shutil.which("openssl") is None:
+        pytest.skip("there is no openssl to make a certificate with")
+    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    new = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+    subprocess.run([*new, *names, "-keyout", "key.pem", "-out", "cert.pem"], cwd=home, check=True, capture_output=True)
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    user = "user root\n" if os.geteuid() == 0 else ""
+    lines = f"listener {port} 127.0.0.1\ncertfile {home}/cert.pem\nkeyfile {home}/key.pem\nallow_anonymous true\n{user}"
+    (home / "mosquitto.conf").write_text(lines + "max_inflight_messages 2000\nmax_queued_messages 0\n")
+    return port, ssl.create_default_context(cafile=str(home / "cert.pem"))
+
+
+def reachable(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.mark.parametrize("client", CLIENTS)

@@ -20,7 +20,6 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from deploy.native import Credential, Endpoints, NativeError, Stack, native_stack, process
 from deploy.native.influxdb import setup
-from deploy.native.mosquitto import users
 from tests.servers import fresh_settings, guarded_stack
 from tests.waiting import eventually
 
@@ -120,7 +119,7 @@ def test_kafka_takes_the_largest_dead_letter_but_no_mistyped_topic(servers: Endp
 def test_a_device_speaks_for_itself_alone(stack: Stack, servers: Endpoints) -> None:
     """The topic says who speaks, and the broker vouches for it."""
     heard: list[str] = []
-    password = users.admit(stack.settings, "PL-001")["PL-001"]
+    password = stack.admit("PL-001")["PL-001"]
     with client(servers, servers.mqtt_login("collector"), on_message=lambda _c, _u, m: heard.append(m.topic)) as collector:
         collector.subscribe("hanan/#", qos=1)
         with client(servers, Credential("PL-001", password)) as device, client(servers, servers.mqtt_login("gateway")) as gateway:

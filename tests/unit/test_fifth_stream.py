@@ -67,7 +67,7 @@ def test_a_fifth_stream_is_one_module_and_its_registration(tmp_path: Path) -> No
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
-        'tunnel_sump,device_id=TS-1 level_m=0.4,pump="on",quality="good",reasons="" 1768435200000000000',
+        'tunnel_sump,device_id=TS-1 level_m=0.4,pump="on",quality="good",reasons="-" 1768435200000000000',
         'tunnel_sump,device_id=TS-1 level_m=1.9,pump="off",quality="suspect",reasons="level_m:out_of_range" 1768435200001000000',
         "dead impossible_value",
         "dead wrong_type",

@@ -9,18 +9,27 @@ from hypothesis import strategies as st
 
 from ingest.collector import Collector
 from ingest.pace import DEFAULT_PACE, Pace
-from ingest.slots import GROUP, Slot, slots_of
+from ingest.slots import GROUP, Slot, remember, slots_of
 from schemas import topics
 from schemas.ports import OutRecord
 from schemas.reason import Reason
 from schemas.streams import STREAMS
-from tests.memory import ManualClock, MemoryKafka, MemorySource
-from tests.unit.test_ingest_fake_broker import FakeBroker, FakeSessions
+from tests.memory import ManualClock, MemoryKafka, MemorySink, MemorySource
+from tests.unit.test_ingest_fake_broker import FakeBroker, FakeSessions, Stored
 
 START_MS = 1_768_435_200_000
 PARTITIONS = 2
 SLOTS = slots_of(STREAMS)
 CLIENTS = {slot.client_id for slot in SLOTS}
+
+
+class SlowSink(MemorySink):
+    """Confirms nothing until it is flushed."""
+
+    def serve(self) -> None: ...
+
+    def flush(self, timeout_ms: int) -> None:
+        super().serve()
 
 
 class City:
@@ -37,11 +46,18 @@ class City:
         self.collectors: list[Collector] = []
         self.sources: dict[Collector, MemorySource] = {}
 
-    def add(self, *, slots: Sequence[Slot] | None = None, retired: Sequence[str] = (), pace: Pace = DEFAULT_PACE) -> Collector:
+    def add(
+        self,
+        *,
+        slots: Sequence[Slot] | None = None,
+        retired: Sequence[str] = (),
+        sink: MemorySink | None = None,
+        pace: Pace = DEFAULT_PACE,
+    ) -> Collector:
         source = self.kafka.source(GROUP)
         collector = Collector(
             source,
-            self.kafka.sink(),
+            sink or self.kafka.sink(),
             FakeSessions(self.broker, self.clock),
             self.slots if slots is None else slots,
             name=f"c{len(self.sources) + 1}",
@@ -72,7 +88,7 @@ class City:
     def kill(self, collector: Collector) -> None:
         """SIGKILL: it says nothing to anybody; the group notices after a while, the broker at once."""
         self.collectors.remove(collector)
-        for lane in list(collector._lanes.values()):
+        for lane in collector._holdings:
             self.broker.drop(lane.slot.client_id)
         self.kafka.expire(self.sources[collector])
 
@@ -180,7 +196,21 @@ def test_an_orderly_end_leaves_nothing_in_flight() -> None:
     assert city.broker.left() == 0, "the messages of the last step are safe and acknowledged"
     assert city.broker.connected() == set()
     assert "hanan-collector-heat" in city.broker.stored, "the session stays"
-    assert collector.held == ()
+    assert collector.held == []
+
+
+def test_who_leaves_waits_for_what_is_on_its_way() -> None:
+    city = City()
+    first = city.add(sink=SlowSink(city.kafka, 1_000))
+    city.step(20)
+    for number in range(20):
+        city.broker.publish(reading("heat", number))
+    city.step(2)
+    assert first.counts["heat"].in_flight == 20
+    city.add()
+    city.settle()
+    assert first.counts["heat"].acked == 20
+    assert len(city.messages("raw.heat")) == 20, "so nobody had to take them again"
 
 
 def test_who_was_thrown_out_of_the_group_drops_its_connections() -> None:
@@ -238,7 +268,7 @@ def test_the_filters_of_a_session_are_remembered_and_the_old_ones_given_up() -> 
 def test_filters_are_written_down_before_they_are_subscribed() -> None:
     city = City()
     city.broker.up = False
-    city.add()
+    city.add(sink=SlowSink(city.kafka, 1_000))
     city.step(10)
     assert {record.key for record in city.kafka.records(topics.COLLECTOR)} == {slot.name.encode() for slot in SLOTS}
 
@@ -262,6 +292,47 @@ def test_a_retired_slot_is_emptied_and_ended() -> None:
     assert city.messages("dead") == [b"queued"]
     assert tunnel.client_id not in city.broker.stored
     assert [r.value for r in city.kafka.records(topics.COLLECTOR, tunnel.number)][-1] is None
+
+
+def test_a_long_memory_is_read_to_its_end() -> None:
+    city = City()
+    bike = SLOTS[1]
+    for number in range(1_200):
+        city.kafka.append(remember(bike, [f"hanan/old/{number}"]))
+    city.kafka.append(remember(bike, ["hanan/last/+"]))
+    city.broker.stored[bike.client_id] = Stored(filters={"hanan/last/+"})
+    city.add()
+    city.settle()
+    assert city.broker.stored[bike.client_id].filters == set(bike.filters)
+
+
+def test_a_memory_that_does_not_come_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    city = City()
+    collector = city.add(pace=Pace(recall_ms=3_000))
+    monkeypatch.setattr(city.sources[collector], "bounds", lambda partitions: dict.fromkeys(partitions, (0, 7)))
+    city.step(10)
+    assert collector.held == []
+    city.clock.advance(3_000)
+    city.settle()
+
+
+def test_no_tick_overtakes_a_message_that_is_held_back() -> None:
+    city = City()
+    sink = city.kafka.sink()
+    city.add(sink=sink)
+    city.settle()
+    before = len(city.kafka.records("raw.bike"))
+    sink._capacity = 0
+    city.broker.publish(reading("bike", 1), b"held")
+    for _ in range(40):
+        city.step()
+    assert len(city.kafka.records("raw.bike")) == before
+    sink._capacity = 1_000
+    city.settle()
+    city.step(20)
+    number = next(r.partition for r in city.kafka.records("raw.bike") if r.value == b"held")
+    after = [r.timestamp_ms for r in city.kafka.records("raw.bike", number) if r.timestamp_ms >= START_MS]
+    assert after == sorted(after)
 
 
 def test_a_slot_whose_memory_cannot_be_read_is_served_all_the_same() -> None:

@@ -115,9 +115,14 @@ def test_hostile_topics_do_not_fill_the_memory() -> None:
     placer = make_placer()
     for number in range(25_000):
         placer.place(Message(1, f"hanan/bike/k{number}/st-001/reading", b"", retained=False), NOW_MS)
-    placer.place(Message(1, f"hanan/bike/{'k' * 60_000}/st-001/reading", b"", retained=False), NOW_MS)
     cache = placer._cached.cache_info()
     assert cache.currsize == cache.maxsize == 20_000
+
+
+def test_a_long_topic_is_placed_and_not_kept() -> None:
+    placer = make_placer()
+    placer.place(Message(1, f"hanan/bike/{'k' * 60_000}/st-001/reading", b"", retained=False), NOW_MS)
+    assert placer._cached.cache_info().currsize == 0
 
 
 def test_slots_cover_every_topic_once() -> None:

@@ -6,7 +6,7 @@ WHOLE = Reading("heat", "indoor", "RM-1", 1_000, 2_000, {"temp_c": 21.0, "n": 3,
 
 def test_every_type_is_written_as_itself() -> None:
     assert (
-        line(WHOLE) == 'heat_indoor,device_id=RM-1 temp_c=21.0,n=3i,open=true,state="idle",quality="good",reasons="" 1000000000'
+        line(WHOLE) == 'heat_indoor,device_id=RM-1 temp_c=21.0,n=3i,open=true,state="idle",quality="good",reasons="-" 1000000000'
     )
 
 
