@@ -1,0 +1,1 @@
+"""Public bicycles: stations, trips, the crews that carry and mend."""

@@ -1,0 +1,1 @@
+"""Heat: boiler houses, a primary network, exchange stations, buildings and rooms."""

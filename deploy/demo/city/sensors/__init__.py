@@ -1,0 +1,1 @@
+"""What stands between the truth and the message: instruments, clocks, batteries, radio."""
