@@ -1,0 +1,1 @@
+"""Who is told of which alert, how, and once. Pure; what reaches people is processors/io/notify.py."""

@@ -1,0 +1,68 @@
+"""Alerts as points of the bucket `alerts`, one for each change: what the store role makes of the topic `alert`.
+
+Tags are identity, rule and subject. The change's number stands below the millisecond, so that two changes in one do not meet.
+"""
+
+from collections.abc import Sequence
+
+from processors.task import Output, Point
+from schemas import alert as alerts
+from schemas.alert import CLOCK_KEY, Alert
+from schemas.ports import Position, Record
+
+ALERTS = "alerts"
+_NS_PER_MS = 1_000_000
+
+
+def line(alert: Alert) -> str:
+    words = {
+        "id": alert.id, "state": alert.state, "change": alert.change, "severity": alert.severity, "worst": alert.worst,
+        "why": alert.why, "stream": alert.stream, "kind": alert.kind, "zone": alert.zone, "site": alert.site,
+        "gateway": alert.gateway, "name": alert.name, "by": alert.notes[-1].by if alert.notes else "",
+        "values": ", ".join(f"{name}={value}" for name, value in alert.values.items()),
+    }  # fmt: skip
+    numbers = {"n": alert.n, "onset_ms": alert.onset_ms, "fired_ms": alert.fired_ms, "resolved_ms": alert.resolved_ms}
+    fields = [f'{name}="{_text(str(value))}"' for name, value in words.items()]
+    fields += [f"{name}={value}i" for name, value in numbers.items()]
+    fields += [f"is_open={str(alert.is_open).lower()}", f"rank={alert.severity.rank}i", f"flapping={str(alert.flapping).lower()}"]
+    tags = f"alert,rule={_tag(alert.rule)},subject={_tag(alert.subject)}"
+    return f"{tags} {','.join(fields)} {alert.at_ms * _NS_PER_MS + alert.n % _NS_PER_MS}"
+
+
+def _text(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _tag(text: str) -> str:
+    return text.replace("\\", "\\\\").replace(" ", "\\ ").replace(",", "\\,").replace("=", "\\=")
+
+
+class AlertPointTask:
+    """One partition of the topic `alert`. Without memory; what is written twice overwrites itself."""
+
+    def __init__(self, position: Position) -> None:
+        self._position = position
+
+    def position(self) -> Position:
+        return self._position
+
+    def warm(self, records: Sequence[Record]) -> None:
+        """Nothing to remember."""
+
+    def feed(self, records: Sequence[Record]) -> Output:
+        out = Output()
+        clock_ms = self._position.clock_ms
+        for record in records:
+            clock_ms = max(clock_ms, record.timestamp_ms)
+            if record.key is None or record.key == CLOCK_KEY or record.value is None:
+                continue
+            try:
+                alert = alerts.decode(record.value)
+            except (ValueError, KeyError, TypeError):  # of a newer version, or nobody's
+                out.counts["unreadable", "alert", ""] += 1
+                continue
+            if alert.n:  # what was never more than pending is nobody's history
+                out.points.append(Point(ALERTS, line(alert), record))
+        if records:
+            self._position = Position(records[-1].offset + 1, clock_ms)
+        return out

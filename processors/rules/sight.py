@@ -1,0 +1,113 @@
+"""One device at one moment, as conditions look at it."""
+
+from collections.abc import Callable, Iterable, Mapping
+from statistics import median
+from typing import Any
+
+from processors.rules.expression import Bound
+from processors.rules.functions import curve_at
+from processors.rules.past import Past
+from processors.rules.terms import Term
+
+_NOTHING: Mapping[str, Any] = {}
+
+
+class Sight:
+    """See `expression.View`. One object a device, moved from reading to reading."""
+
+    __slots__ = ("_bounds", "_params", "flags", "get", "neighbours", "past", "ts", "values")
+
+    def __init__(self, past: Past, params: Mapping[str, Any]) -> None:
+        self.past = past
+        self._params = params
+        self._bounds: dict[Bound, Any] = {}
+        self.ts = 0
+        self.values: Mapping[str, Any] = _NOTHING
+        self.flags: Mapping[str, str] = _NOTHING
+        self.get: Callable[[str], Any] = _NOTHING.get
+        self.neighbours: Callable[[], Iterable[Sight]] = list
+
+    def move(self, ts: int, values: Mapping[str, Any], flags: Mapping[str, str]) -> None:
+        self.ts, self.values, self.flags = ts, values, flags
+        good = {name: value for name, value in values.items() if name not in flags} if flags else values
+        self.get = good.get
+        self.past.note(ts, good)
+
+    def with_suspect(self) -> "Sight":
+        """The same moment, flagged values included."""
+        other = Sight(self.past, self._params)
+        other.ts, other.values, other.flags, other.get = self.ts, self.values, self.flags, self.values.get
+        other.neighbours = self.neighbours
+        return other
+
+    def param(self, name: str) -> Any:
+        return self._params.get(name)
+
+    def bound(self, bound: Bound) -> Any:
+        """Worked out once a device."""
+        if bound not in self._bounds:
+            self._bounds[bound] = bound.of(self._params)
+        return self._bounds[bound]
+
+    def term(self, term: Term) -> Any:
+        return _WORK_OUT[term.name](self, *term.arguments)
+
+    def value(self, argument: str | Term) -> Any:
+        return self.get(argument) if isinstance(argument, str) else self.term(argument)
+
+    def others(self, argument: str | Term) -> list[float]:
+        """What the others of the group say, those that have spoken within three of their intervals."""
+        found = []
+        for other in self.neighbours():
+            if other is not self and self.ts - other.ts <= 3 * other.past.interval_ms:
+                value = other.value(argument)
+                if value is not None:
+                    found.append(float(value))
+        return found
+
+
+def _window(choose: Callable[[list[float]], float]) -> Callable[[Sight, str, float], float | None]:
+    def work_out(sight: Sight, name: str, span_s: float) -> float | None:
+        values = sight.past.window(name, round(span_s * 1_000), sight.ts)
+        return float(choose(values)) if values else None
+
+    return work_out
+
+
+def _rate(sight: Sight, name: str, span_s: float) -> float | None:
+    change = _change(sight, name, span_s)
+    return None if change is None else change / (span_s / 60)
+
+
+def _curve(sight: Sight, name: str, argument: str | Term) -> float | None:
+    points, x = sight.param(name), sight.value(argument)
+    return None if x is None or not isinstance(points, tuple | list) else curve_at(points, x)
+
+
+def _group(choose: Callable[[list[float]], float]) -> Callable[[Sight, str | Term], float | None]:
+    def work_out(sight: Sight, argument: str | Term) -> float | None:
+        values = sight.others(argument)
+        return float(choose(values)) if values else None
+
+    return work_out
+
+
+_change = _window(lambda values: values[-1] - values[0])
+
+_WORK_OUT: Mapping[str, Callable[..., Any]] = {
+    "mean": _window(lambda values: sum(values) / len(values)),
+    "least": _window(min),
+    "most": _window(max),
+    "spread": _window(lambda values: max(values) - min(values)),
+    "change": _change,
+    "rate": _rate,
+    "still": lambda sight, name: sight.past.held_s(name, sight.ts),
+    "same": lambda sight, name: sight.past.held_s(name, sight.ts),
+    "span": lambda sight, count: sight.past.span(int(count), sight.ts),
+    "flag": lambda sight, name: sight.flags.get(name, ""),
+    "curve": _curve,
+    "others_median": _group(median),
+    "others_mean": _group(lambda values: sum(values) / len(values)),
+    "others_most": _group(max),
+    "others_count": lambda sight, argument: float(len(sight.others(argument))),
+}

@@ -1,0 +1,263 @@
+"""Readings of one partition: each device's rules, and who has fallen silent."""
+
+from collections.abc import Mapping, Sequence
+
+from processors.rules.board import Board
+from processors.rules.compiled import Compiled
+from processors.rules.deadlines import Deadlines
+from processors.rules.engine import Engine, Watched
+from processors.rules.load import Book
+from processors.rules.plan import KindPlan
+from processors.rules.seasons import CityClock
+from processors.rules.shares import partition_of
+from processors.rules.sight import Sight
+from processors.task import Output
+from schemas import alert as alerts
+from schemas import codec, topics
+from schemas.alert import CLOCK_KEY, GROUP, Alert, Place, State
+from schemas.device import Device, Registry
+from schemas.instants import MINUTE_MS
+from schemas.kind import Stream
+from schemas.ports import OutRecord, Position, Record
+from schemas.reading import Reading
+from schemas.streams import STREAMS
+
+
+class Plans:
+    """The rules by kind, and again when a pack has changed. `version` grows with every change."""
+
+    def __init__(self, book: Book, clock: CityClock) -> None:
+        self._clock = clock
+        self.version = 0
+        self.take(book)
+
+    def take(self, book: Book) -> None:
+        self.book = book
+        self.version += 1
+        by_kind: dict[tuple[str, str], list[Compiled]] = {}
+        for rule in book.compiled:
+            if rule.kind:
+                by_kind.setdefault((rule.stream, rule.kind.name), []).append(rule)
+        self._watched = self._made(by_kind, compared=False)
+        self._compared = self._made(by_kind, compared=True)
+        self.groups: Mapping[tuple[str, str], tuple[str, ...]] = {
+            key: tuple(sorted({rule.rule.compare for rule in rules if rule.rule.compare})) for key, rules in by_kind.items()
+        }
+
+    def _made(self, by_kind: Mapping[tuple[str, str], list[Compiled]], *, compared: bool) -> dict[tuple[str, str], KindPlan]:
+        plans = {}
+        for key, rules in by_kind.items():
+            chosen = [rule for rule in rules if bool(rule.rule.compare) == compared]
+            if chosen:
+                plans[key] = KindPlan(chosen, self._clock)
+        return plans
+
+    def watched(self, stream: str, kind: str) -> KindPlan | None:
+        return self._watched.get((stream, kind))
+
+    def keys(self, device: Device) -> tuple[bytes, ...]:
+        """The groups within which devices of its kind are compared."""
+        names = self.groups.get((device.stream, device.kind), ())
+        return tuple(f"{name}:{'district' if name == 'district' else getattr(device, name)}".encode() for name in names)
+
+    def compared(self, stream: str, kind: str) -> KindPlan | None:
+        return self._compared.get((stream, kind))
+
+
+class AlertTask:
+    """One partition of one topic of readings. `share` is its number and how many there are."""
+
+    def __init__(
+        self, stream: Stream, plans: Plans, registry: Registry, board: Board, share: tuple[int, int], position: Position,
+        memory_ms: int = 0,
+    ) -> None:  # fmt: skip
+        self._stream, self._plans, self._registry, self._board = stream, plans, registry, board
+        self._number, self._partitions = share
+        self._memory_ms = memory_ms
+        self._log_began_ms = 0  # the first record, if the log is younger than what is to be remembered
+        self._position = position
+        self._topic = topics.reading(stream.name)
+        self._deadlines = Deadlines()
+        self._engine = Engine(board, self._topic, self._number, self._deadlines)
+        self._known: dict[str, Watched | None] = {}
+        self._versions = (-1, -1)
+        self._began = self._warmed = False
+        self._tells_time = self._number == 0 and stream is STREAMS[0]
+        self._told_ms = 0
+
+    def position(self) -> Position:
+        return self._position
+
+    # Reading
+
+    def warm(self, records: Sequence[Record]) -> None:
+        if not self._warmed:
+            self._warmed = True
+            first_ms = records[0].timestamp_ms
+            self._log_began_ms = first_ms if first_ms > self._position.clock_ms - self._memory_ms + MINUTE_MS else 0
+        for record in records:
+            if record.key is not None:
+                reading = self._current(record)
+                if reading is not None:
+                    self._engine.remember(*reading)
+
+    def feed(self, records: Sequence[Record]) -> Output:
+        out = Output()
+        engine, deadlines = self._engine, self._deadlines
+        clock_ms = self._position.clock_ms
+        begin = engine.place(records[0].offset - 1)
+        if not clock_ms:
+            clock_ms = self._log_began_ms = records[0].timestamp_ms
+        self._keep_up(clock_ms, begin)
+        engine.settle(begin, clock_ms)
+        for record in records:
+            clock_ms = max(clock_ms, record.timestamp_ms)
+            if record.key is None:
+                deadlines.pass_to(engine, clock_ms, engine.place(record.offset))
+                continue
+            found = self._current(record)
+            if found is not None:
+                watched, reading = found
+                engine.read(watched, reading, record.offset)
+                if watched.excused:
+                    watched.excused = False
+                    deadlines.watch(watched, clock_ms)
+                if watched.groups:
+                    self._forward(watched, record, out)
+        self._position = Position(records[-1].offset + 1, clock_ms)
+        self._write(out)
+        if self._tells_time and clock_ms >= self._told_ms + TELL_MS:
+            self._told_ms = clock_ms
+            out.records.append(OutRecord(topics.ALERT, CLOCK_KEY, codec.dumps({"clock": clock_ms}), (), clock_ms, 0))
+        return out
+
+    def _current(self, record: Record) -> tuple[Watched, Reading] | None:
+        """The reading, if it may change what is so now: newer than all before it, in time, neither retained nor replayed."""
+        device_id = (record.key or b"").decode(errors="replace")
+        watched = self._known.get(device_id) or self._begin(device_id)
+        if watched is None:
+            return None
+        try:
+            reading = codec.decode_reading(self._stream.name, record.value or b"")
+        except (ValueError, KeyError, TypeError):  # the store makes a dead letter of it
+            return None
+        if reading.ts_ms <= watched.ts or reading.received_at_ms - reading.ts_ms > self._stream.lateness_ms:
+            return None
+        if record.headers and any(name in {topics.RETAINED, topics.REPLAYED} for name, _ in record.headers):
+            return None
+        return watched, reading
+
+    def _begin(self, device_id: str) -> Watched | None:
+        if device_id in self._known:
+            return None
+        device = self._registry.get(device_id)
+        plan = self._plans.watched(device.stream, device.kind) if device else None
+        if device is None or plan is None or device.stream != self._stream.name:
+            self._known[device_id] = None
+            return None
+        watched = self._known[device_id] = Watched(device, plan, self._plans.keys(device))
+        return watched
+
+    # Who is there, and under which rules
+
+    def _keep_up(self, clock_ms: int, place: Place) -> None:
+        versions = (self._registry.version, self._plans.version)
+        if versions == self._versions:
+            return
+        self._versions = versions
+        for id_ in [id_ for id_, watched in self._known.items() if watched is None]:
+            del self._known[id_]
+        for device in self._registry:
+            if device.stream != self._stream.name or partition_of(device.device_id.encode(), self._partitions) != self._number:
+                continue
+            self._renew(device, clock_ms, place)
+        for id_, watched in self._known.items():
+            if watched is not None and self._registry.get(id_) is None:
+                self._retire(watched, clock_ms, place, "the device is not registered any more")
+        self._began = True
+
+    def _renew(self, device: Device, clock_ms: int, place: Place) -> None:
+        plan = self._plans.watched(device.stream, device.kind)
+        known = self._known.get(device.device_id)
+        if plan is None:
+            if known is not None:
+                self._retire(known, clock_ms, place, "the rule is gone")
+            return
+        if known is not None and known.device is device and known.plan is plan:
+            if self._began:
+                return
+        elif known is not None:
+            known = self._replaced(known, device, plan, clock_ms, place)
+        else:
+            known = Watched(device, plan, self._plans.keys(device))
+        self._known[device.device_id] = known
+        for rule in plan.all:
+            alert = self._board.alerts.get(alerts.slot_key(rule.rule.id, device.device_id))
+            if alert is not None and rule.rule.id not in known.slots and self._matters(alert):
+                self._engine.restore(known, alert)
+        if plan.silent:
+            self._expect(known, plan.silent.rule.id, clock_ms, place)
+
+    def _matters(self, alert: Alert) -> bool:
+        """What is normal matters only if it is so by records that are still to be read."""
+        ahead = alert.place.topic == self._topic and alert.place.offset >= self._position.offset
+        return alert.state is not State.NORMAL or bool(alert.fires or alert.until_ms) or ahead
+
+    def _expect(self, watched: Watched, silence: str, clock_ms: int, place: Place) -> None:
+        """One that nobody heard nor missed in the time that is remembered was excused: it is expected once it speaks again."""
+        missed = watched.slots.get(silence)
+        if missed and (missed.is_open or missed.state is State.PENDING):
+            self._deadlines.watch(watched, missed.onset_ms)
+        elif watched.heard_ms or (not self._began and self._log_began_ms):
+            self._deadlines.watch(watched, self._log_began_ms or clock_ms)
+        elif self._began:  # registered just now; written down at once, since no reading will tell a successor
+            self._deadlines.watch(watched, clock_ms)
+            self._deadlines.miss(self._engine, watched, clock_ms, place)
+        else:
+            watched.excused = True
+
+    def _replaced(self, known: Watched, device: Device, plan: KindPlan, clock_ms: int, place: Place) -> Watched:
+        """The same device under changed rules or with changed params: its alerts stay, those of rules that are gone end."""
+        fresh = Watched(device, plan, self._plans.keys(device))
+        fresh.ts, fresh.heard_ms, fresh.excused = known.ts, known.heard_ms, known.excused
+        if plan is known.plan:
+            fresh.sight = Sight(known.sight.past, device.params)
+        for alert in known.slots.values():
+            if alert.rule in plan.ids:
+                self._engine.restore(fresh, alert)
+            else:
+                self._engine.end(known, alert, clock_ms, place, "the rule is gone")
+        return fresh
+
+    def _retire(self, watched: Watched, clock_ms: int, place: Place, why: str) -> None:
+        for alert in list(watched.slots.values()):
+            self._engine.end(watched, alert, clock_ms, place, why)
+        self._deadlines.forget(watched.device.device_id)
+        self._known[watched.device.device_id] = None
+
+    # Writing
+
+    def _forward(self, watched: Watched, record: Record, out: Output) -> None:
+        """To those who compare it with others."""
+        headers = ((_STREAM, self._stream.name.encode()),)
+        for key in watched.groups:
+            out.records.append(OutRecord(GROUP, key, record.value, headers, record.timestamp_ms))
+
+    def _write(self, out: Output) -> None:
+        for alert in self._engine.changes:
+            out.records.append(to_record(alert))
+            if alert.n:
+                out.counts["alerts", self._stream.name, alert.change.value] += 1
+        self._engine.changes.clear()
+
+
+_STREAM = "stream"
+TELL_MS = 10_000  # how often the topic of alerts, which has no ticks, is told the time
+
+
+def to_record(alert: Alert) -> OutRecord:
+    """One partition for all alerts, so that those of a slot keep their order whoever writes them.
+
+    What came to nothing is written too, and no tombstone: a successor must see up to which record that is known.
+    """
+    return OutRecord(topics.ALERT, alert.key.encode(), alerts.encode(alert), (), alert.at_ms, 0)
