@@ -38,6 +38,7 @@ check: $(READY) ## Lint, types, layers, generated files
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/hanan contract --check
+	@$(BIN)/hanan grafana build --check
 
 format: $(READY) ## Format the code
 	@$(BIN)/ruff check --fix
@@ -45,6 +46,7 @@ format: $(READY) ## Format the code
 
 generate: $(READY) ## Write the generated files again
 	@$(BIN)/hanan contract
+	@$(BIN)/hanan grafana build
 
 bench: $(READY) ## CPU cost of a reading, role by role, on real servers
 	@$(BIN)/hanan servers install

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from deploy.native import Progress
 from deploy.registry_file import load_devices
+from deploy.registry_points import show_registry
 from deploy.settings import Settings
 from ingest.slots import slots_of
 from processors.io.kafka_admin import Admin, TopicSpec
@@ -43,10 +44,14 @@ def ensure_topics(settings: Settings, admin: Admin, progress: Progress) -> None:
 
 
 def load_registry(settings: Settings, sink: RecordSink, progress: Progress, more: Iterable[Device] = ()) -> int:
-    """Writes the registry's file, and `more`, into the `device` topic. Devices that the file no longer has stay: see the docs."""
+    """Writes the registry's file, and `more`, into the `device` topic, and into InfluxDB for Grafana.
+
+    Devices that the file no longer has stay: see the docs.
+    """
     with progress.step("registry") as step:
         devices = [*load_devices(settings.registry), *more]
         put_devices(sink, devices)
+        show_registry(settings, devices)
         step.result = f"{len(devices)} devices"
     return len(devices)
 

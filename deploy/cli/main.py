@@ -2,14 +2,18 @@
 
 import typer
 
-from deploy.cli import dead, devices, servers
+from deploy.cli import dead, devices, grafana, rules, servers
 from deploy.cli.contract import contract_command
 from deploy.cli.doctor import doctor
 from deploy.cli.down import down
 from deploy.cli.feed import EPILOG as FEED_EPILOG
 from deploy.cli.feed import feed
 from deploy.cli.reconcile import reconcile
+from deploy.cli.rewind import EPILOG as REWIND_EPILOG
+from deploy.cli.rewind import rewind
 from deploy.cli.run import run
+from deploy.cli.simulate import EPILOG as SIMULATE_EPILOG
+from deploy.cli.simulate import simulate
 from deploy.cli.status import status
 from deploy.cli.up import up
 
@@ -25,11 +29,15 @@ app.command(epilog="Example: hanan down")(down)
 app.command(epilog="Example: hanan run validate --name validate-2")(run)
 app.add_typer(servers.app, name="servers")
 app.command(epilog=FEED_EPILOG)(feed)
+app.command(epilog=SIMULATE_EPILOG)(simulate)
 app.add_typer(devices.app, name="devices")
 app.add_typer(dead.app, name="dead")
 app.command(epilog="Example: hanan reconcile --feed .hanan/feeds/latest.json")(reconcile)
+app.command(epilog=REWIND_EPILOG)(rewind)
 app.command(epilog="Example: hanan status --json")(status)
 app.command(epilog="Example: hanan doctor")(doctor)
+app.add_typer(rules.app, name="rules")
+app.add_typer(grafana.app, name="grafana")
 app.command("contract", epilog="Example: hanan contract --check")(contract_command)
 
 if __name__ == "__main__":

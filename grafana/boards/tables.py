@@ -1,0 +1,91 @@
+"""The worst ten of a kind as one table: newest values, quality marked, age, with the way to the device."""
+
+from grafana_foundation_sdk.builders import table
+from grafana_foundation_sdk.builders.dashboard import DashboardLink
+from grafana_foundation_sdk.models.dashboard import DashboardLinkType, DataTransformerConfig, DynamicConfigValue
+
+from grafana import flux, panels
+from grafana.fields import measurement
+from grafana.marks import limits_of, quality_mapping, thresholds
+from grafana.options import Options
+from grafana.targets import WORST
+from grafana.units import unit_of
+from grafana.variables import TITLES
+from grafana.words import name_of
+from schemas.kind import Kind, Stream
+from schemas.metric import Metric, Nature
+
+_MOST_COLUMNS = 9
+
+
+def worst(stream: Stream, kind: Kind, options: Options, rows: int = 10) -> table.Panel:
+    by, descending = order(stream, kind)
+    metrics = _columns(kind, by)
+    names = [metric.name for metric in metrics]
+    hours = max(24, 3 * kind.interval_s // 3_600)
+    query = flux.latest(measurement(stream, kind), names, order=by.name, descending=descending, rows=rows, hours=hours)
+    which = options.say("highest first" if descending else "lowest first", "由高到低" if descending else "由低到高")
+    title = f"{name_of(kind, options.language)}: {name_of(by, options.language)}, {which}"
+    text = options.say(
+        f"The newest values of the last {hours} h, {rows} devices at most, {which}. "
+        "A suspect reading says so; its device's page tells why.",
+        f"最近 {hours} 小时内的最新值，最多 {rows} 台设备，{which}。可疑读数已标注，原因见设备页。",
+    )
+    panel = panels.rows_of(title, text, query).height(3 + rows * 2 // 3).with_transformation(_titles(metrics, options))
+    for metric in metrics:
+        _column(panel, stream, kind, metric, options)
+    panel.override_by_name(
+        options.say("Quality", "质量"),
+        [DynamicConfigValue("mappings", [each.to_json() for each in quality_mapping(options.language)]), _coloured()],
+    )
+    panel.override_by_name(options.say("Last reading", "最近上报"), [DynamicConfigValue("unit", "dateTimeFromNow")])
+    return panel.override_by_name(TITLES["device"].of(options.language), [DynamicConfigValue("links", [_device_link(options)])])
+
+
+def order(stream: Stream, kind: Kind) -> tuple[Metric, bool]:
+    """By which metric the worst are found, and whether large is worse."""
+    named = WORST.get((stream.name, kind.name))
+    if named:
+        return kind.by_name[named[0]], named[1]
+    numbers = [metric for metric in kind.metrics if metric.nature in {Nature.GAUGE, Nature.COUNTER}]
+    return (numbers or list(kind.metrics))[0], True
+
+
+def _columns(kind: Kind, by: Metric) -> list[Metric]:
+    others = [metric for metric in kind.metrics if metric is not by]
+    kept = [by, *others][:_MOST_COLUMNS]
+    return [metric for metric in kind.metrics if metric in kept]
+
+
+def _column(panel: table.Panel, stream: Stream, kind: Kind, metric: Metric, options: Options) -> None:
+    properties = []
+    if metric.nature is not Nature.STATE:
+        properties.append(DynamicConfigValue("unit", unit_of(metric)))
+    if limits_of(stream, kind, metric).bad is not None:
+        properties += [DynamicConfigValue("thresholds", thresholds(stream, kind, metric).build().to_json()), _coloured()]
+    if properties:
+        panel.override_by_name(name_of(metric, options.language), properties)
+
+
+def _coloured() -> DynamicConfigValue:
+    return DynamicConfigValue("custom.displayMode", "color-text")
+
+
+def _titles(metrics: list[Metric], options: Options) -> DataTransformerConfig:
+    columns = {
+        "device_id": TITLES["device"].of(options.language),
+        "name": options.say("Name", "名称"),
+        "zone": TITLES["zone"].of(options.language),
+        "site": TITLES["site"].of(options.language),
+        **{metric.name: name_of(metric, options.language) for metric in metrics},
+        "quality": options.say("Quality", "质量"),
+        "seen": options.say("Last reading", "最近上报"),
+    }
+    places = {name: place for place, name in enumerate(columns)}
+    return DataTransformerConfig("organize", options={"indexByName": places, "renameByName": columns, "excludeByName": {}})
+
+
+def _device_link(options: Options) -> dict[str, object]:
+    url = f"/d/hanan-device-{options.language}?var-device=${{__value.text}}&${{__url_time_range}}"
+    title = options.say("This device", "查看该设备")
+    return DashboardLink(title).type(DashboardLinkType.LINK).url(url).build().to_json() | {"targetBlank": False}

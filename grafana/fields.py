@@ -1,0 +1,44 @@
+"""How points are named in InfluxDB, as the dashboards read them. The one place to change when a writer names them otherwise."""
+
+from schemas.aggregate import LEVELS
+from schemas.kind import Kind, Stream
+from schemas.metric import Aggregation, Metric, Nature
+
+READINGS, AGGREGATES, ALERTS, OPS = "readings", "aggregates", "alerts", "ops"
+
+# How long a range may be for each level, in hours: at most some 1,500 points a series
+RAW_HOURS = 3
+_HOURS = dict(zip(LEVELS, (12, 8 * 24, 60 * 24), strict=False))
+
+
+def measurement(stream: Stream, kind: Kind) -> str:
+    return stream.measurement(kind.name)
+
+
+def main_aggregation(metric: Metric) -> Aggregation | None:
+    """What a trend shows of a metric; None for states and labels."""
+    if Aggregation.SUM in metric.extra:
+        return Aggregation.SUM
+    if metric.nature is Nature.COUNTER:
+        return Aggregation.INCREASE
+    return Aggregation.MEAN if metric.nature is Nature.GAUGE else None
+
+
+def aggregate_field(metric: Metric, aggregation: Aggregation) -> str:
+    return f"{metric.name}_{aggregation.value}"
+
+
+def seconds_field(metric: Metric, state: str) -> str:
+    return f"{metric.name}_{state}_seconds"
+
+
+def states_of(metric: Metric) -> tuple[str, ...]:
+    return metric.states or ("false", "true")
+
+
+def level_choice() -> str:
+    """A Flux expression: the level for a range of `span` nanoseconds."""
+    choice = f'"{LEVELS[-1]}"'
+    for level, hours in reversed(_HOURS.items()):
+        choice = f'if span <= {hours * 3_600_000_000_000} then "{level}" else {choice}'
+    return choice

@@ -1,0 +1,36 @@
+"""UCUM codes, as metric rows have them, in Grafana's own words."""
+
+from collections.abc import Mapping
+
+from schemas.metric import Metric
+
+_GRAFANA: Mapping[str, str] = {
+    "Cel": "celsius",
+    "kW": "kwatt",
+    "kW.h": "kwatth",
+    "MW.h": "suffix: MWh",
+    "MPa": "suffix: MPa",
+    "V": "volt",
+    "A": "amp",
+    "kg": "masskg",
+    "mg/m3": "conmgm3",
+    "%": "percent",
+    "m": "suffix: m",  # lengthm would make 0.05 m "5 cm" beside "1.2 m" on one axis
+    "mm": "suffix: mm",
+    "mm/h": "suffix: mm/h",
+    "m/s": "velocityms",
+    "m3": "suffix: m³",
+    "m3/h": "suffix: m³/h",
+    "[pH]": "pH",
+    "deg": "degree",
+}
+_LARGEST_FRACTION = 3
+
+
+def unit_of(metric: Metric) -> str:
+    """`1` is a fraction where it cannot be large, else a count."""
+    if metric.unit in {"", "1"}:
+        high = metric.plausible.high
+        is_fraction = metric.type == "float" and isinstance(high, int | float) and high <= _LARGEST_FRACTION
+        return "percentunit" if is_fraction else "none"
+    return _GRAFANA.get(metric.unit, f"suffix: {metric.unit}")

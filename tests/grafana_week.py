@@ -1,0 +1,136 @@
+"""A made-up week of the demonstration's devices in InfluxDB, in the forms that dashboards read."""
+
+import math
+import random
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+from zlib import crc32
+
+from deploy.health_points import health_points
+from deploy.registry_points import points as registry_points
+from deploy.watch import RoleRow, StreamRow
+from grafana.fields import aggregate_field, seconds_field, states_of
+from processors.points import line
+from processors.rules.points import line as alert_line
+from schemas.aggregate import DAY, HOUR, MINUTE, QUARTER, expected_readings
+from schemas.alert import Alert, Change, Severity, State
+from schemas.device import Device
+from schemas.instants import DAY_MS, HOUR_MS, MINUTE_MS
+from schemas.kind import Kind
+from schemas.metric import Aggregation, Metric, Nature
+from schemas.reading import Reading
+from schemas.streams import BY_NAME
+
+# Of each level: length, and how far back there are windows. A week of comparison lies a week further back.
+SPANS = {
+    MINUTE: (MINUTE_MS, 3 * HOUR_MS),
+    QUARTER: (15 * MINUTE_MS, 2 * DAY_MS),
+    HOUR: (HOUR_MS, 16 * DAY_MS),
+    DAY: (DAY_MS, 90 * DAY_MS),
+}
+_SHIFTS_MS = (0, DAY_MS, 7 * DAY_MS)
+_DENSE_MS, _SPARSE_MS = 4 * HOUR_MS, 26 * HOUR_MS
+Lines = Iterator[tuple[str, str]]
+
+
+def week(devices: list[Device], now_ms: int) -> Lines:
+    """Bucket and line, in no order that matters."""
+    rng = random.Random(8)
+    for device in devices:
+        yield from (("ops", point) for point in registry_points(device, now_ms))
+        yield from (("readings", line(reading)) for reading in readings(device, now_ms, rng))
+    yield from (("aggregates", point) for point in windows(devices, now_ms))
+    yield from (("alerts", alert_line(alert)) for alert in alerts(devices, now_ms))
+    for at in range(now_ms - 6 * HOUR_MS, now_ms, MINUTE_MS):
+        yield from (("ops", point) for point in health_points(_STREAMS, _ROLES, at))
+
+
+def alerts(devices: list[Device], now_ms: int) -> Iterator[Alert]:
+    """Of each third device one that fired, was acknowledged and resolved, again and again; the last is still open."""
+    for number, device in enumerate(devices[::3]):
+        severity = list(Severity)[number % len(Severity)]
+        places = {"stream": device.stream, "kind": device.kind, "zone": device.zone, "site": device.site, "name": device.name}
+        alert = Alert(f"{device.stream}-{device.kind}-rule", device.device_id, severity=severity, worst=severity, **places)
+        for fired in range(now_ms - 30 * HOUR_MS - number * MINUTE_MS, now_ms, 5 * HOUR_MS):
+            alert = alert._replace(n=alert.n + 1, at_ms=fired, onset_ms=fired, fired_ms=fired)
+            yield alert._replace(state=State.FIRING, change=Change.FIRED)
+            alert = alert._replace(n=alert.n + 1, at_ms=fired + 4 * MINUTE_MS)
+            yield alert._replace(state=State.ACKNOWLEDGED, change=Change.ACKNOWLEDGED)
+            if fired + 2 * HOUR_MS < now_ms and number % 2:
+                alert = alert._replace(n=alert.n + 1, at_ms=fired + HOUR_MS, resolved_ms=fired + HOUR_MS)
+                yield alert._replace(state=State.RESOLVED, change=Change.RESOLVED)
+
+
+_STREAMS = [StreamRow(name, 90, 1.0, 88, 1.0, 2, 3, 0.0, 1, [], 120.0, 310.0) for name in BY_NAME]
+_ROLES = [RoleRow(role, 1, 2.5, 101.0) for role in ("collect", "validate", "store")]
+
+
+def readings(device: Device, now_ms: int, rng: random.Random) -> Iterator[Reading]:
+    """The last one in forty is suspect; one device in twenty has been silent for an hour."""
+    kind = BY_NAME[device.stream].by_name[device.kind]
+    own = device.interval_s * 1_000
+    silent = HOUR_MS if rng.random() < 0.05 else 0
+    for start, end, step in ((_SPARSE_MS, _DENSE_MS, max(own, 5 * MINUTE_MS)), (_DENSE_MS, silent, own)):
+        for ts in range(now_ms - start - start % step, now_ms - end, step):
+            values = {metric.name: value(device, metric, ts) for metric in kind.metrics}
+            name = next(iter(values))
+            flags = {name: "out_of_range"} if rng.random() < 0.025 else {}
+            event = f"E-{ts}" if kind.event else None
+            yield Reading(device.stream, device.kind, device.device_id, ts, ts + 500, values, flags, None, event)
+
+
+def value(device: Device, metric: Metric, ts: int) -> Any:
+    phase = (crc32(metric.name.encode()) + sum(device.device_id.encode())) % 100 / 16
+    wave = (1 + math.sin(ts / DAY_MS * 2 * math.pi + phase)) / 2
+    if metric.nature is Nature.STATE:
+        words: tuple[Any, ...] = metric.states or (False, True)
+        return words[int(wave * len(words) * 0.999)]
+    if metric.name in {"lat", "lon"}:
+        return float(getattr(device, metric.name))
+    if metric.nature is Nature.COUNTER:
+        grown = ts / HOUR_MS
+        return int(grown) if metric.type == "int" else grown
+    low, high = metric.plausible.of(device.params)
+    low, high = (0.0 if math.isinf(low) else low), (100.0 if math.isinf(high) else high)
+    number = low + (0.2 + 0.4 * wave) * (high - low)
+    return int(number) if metric.type == "int" else number
+
+
+def windows(devices: list[Device], now_ms: int) -> Iterator[str]:
+    """What the range shows, and the same a day and a week before."""
+    zones: dict[tuple[str, str, str], list[Device]] = defaultdict(list)
+    for device in devices:
+        zones[device.stream, device.kind, device.zone].append(device)
+    for level, (length, back) in SPANS.items():
+        spans = [range((now_ms - shift - back) // length * length, now_ms - shift - length, length) for shift in _SHIFTS_MS]
+        for start in sorted(set().union(*spans)):
+            for device in devices:
+                yield _window(device, f"device_id={device.device_id}", level, start, length)
+            for (_, _, zone), members in zones.items():
+                yield _window(members[0], f"zone={zone}", level, start, length)
+
+
+def _window(device: Device, tag: str, level: str, start: int, length: int) -> str:
+    kind = BY_NAME[device.stream].by_name[device.kind]
+    expected = expected_readings(start, start + length, device.interval_s * 1_000)
+    fields = {"readings": f"{expected}i", "expected": f"{expected}i", "suspect": "0i"} | _fields(device, kind, start, length)
+    body = ",".join(f"{name}={text}" for name, text in fields.items())
+    tags = f"{tag},window={level}" if tag < "window" else f"window={level},{tag}"
+    return f"{device.stream}_{device.kind},{tags} {body} {start * 1_000_000}"
+
+
+def _fields(device: Device, kind: Kind, start: int, length: int) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for metric in kind.metrics:
+        now = value(device, metric, start)
+        if metric.nature is Nature.STATE:
+            for state in states_of(metric):
+                inside = str(now).lower() == state
+                found[seconds_field(metric, state)] = repr(length / 1_000 if inside else 0.0)
+        elif metric.nature is Nature.COUNTER:
+            found[aggregate_field(metric, Aggregation.INCREASE)] = repr(length / HOUR_MS)
+        elif metric.nature is Nature.GAUGE:
+            for how in set(metric.aggregations) - {Aggregation.COUNT}:
+                found[aggregate_field(metric, how)] = repr(float(now))
+    return found
