@@ -108,7 +108,10 @@ class Settings(BaseSettings):
 
     mqtt_url: Annotated[str, _url("mqtt")] = Field("", description="mqtt://host:port of a broker of your own; empty: native")
     mqtt_port: Port = Field(11883, description="Port of the native MQTT broker")
-    mqtt_broker: Literal["mosquitto"] = Field("mosquitto", description="Which native MQTT broker")
+    mqtt_broker: Literal["mosquitto", "rabbitmq"] = Field(
+        "mosquitto", description="Which native MQTT broker: the light one, or the one that loses nothing it acknowledged"
+    )
+    mqtt_admin_port: Port = Field(11884, description="Port of RabbitMQ's management and metrics")
     mqtt_user: str = Field("", description="User name on a broker of your own")
     mqtt_password: SecretStr = Field(SecretStr(""), description="Password on a broker of your own")
 
@@ -120,6 +123,12 @@ class Settings(BaseSettings):
     aggregates_retention_days: Annotated[int, Field(ge=1)] = Field(
         1826, description="How long aggregates, alerts and operations' data are kept"
     )
+
+    grafana_url: Annotated[str, _url("http", "https")] = Field(
+        "", description="URL of a Grafana of your own, for `hanan grafana`"
+    )
+    grafana_token: SecretStr = Field(SecretStr(""), description="Token of an editor's service account there")
+    grafana_tiles: str = Field("", description="Tile server of the maps, https://…/{z}/{x}/{y}.png; empty: outlines only")
 
     time_zone: Annotated[str, AfterValidator(_zone)] = Field("Asia/Shanghai", description="Where days begin and people read")
     clock_start: Annotated[str, BeforeValidator(_text), AfterValidator(_instant)] = Field(
@@ -157,6 +166,8 @@ class Settings(BaseSettings):
                 ports.append((self.kafka_controller_port + 2 * broker, "kafka_controller_port"))
         if not self.mqtt_url:
             ports.append((self.mqtt_port, "mqtt_port"))
+            if self.mqtt_broker == "rabbitmq":
+                ports.append((self.mqtt_admin_port, "mqtt_admin_port"))
         if not self.influx_url:
             ports.append((self.influx_port, "influx_port"))
         return ports

@@ -16,7 +16,7 @@ from deploy.settings import Settings, load_settings
 
 _ROOT = Path(__file__).parents[1]
 _BELOW_EPHEMERAL = range(20_000, 32_000, 16)
-_PORTS_PER_SESSION = 12
+_PORTS_PER_SESSION = 13
 
 
 def fresh_settings(home: Path, **given: object) -> Settings:
@@ -31,6 +31,7 @@ def fresh_settings(home: Path, **given: object) -> Settings:
         "mqtt_port": base + 10,
         "influx_url": "",
         "influx_port": base + 11,
+        "mqtt_admin_port": base + 12,
         "influx_token": "",
         "clock_start": "",
     }

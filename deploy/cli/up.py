@@ -1,5 +1,6 @@
 """`hanan up`: everything, by one command, until Ctrl-C."""
 
+import os
 import sys
 import time
 from contextlib import closing
@@ -39,6 +40,9 @@ def up(
         str, typer.Option("--for", metavar="DURATION", help="End after this long, with a summary: 90s, 2m, 1h.")
     ] = "",
     feed: Annotated[Feed, typer.Option(help="Who speaks: made-up readings, the recordings, or nobody.")] = "generate",
+    broker: Annotated[
+        Literal["mosquitto", "rabbitmq"] | None, typer.Option(help="Which MQTT broker, whatever HANAN_MQTT_BROKER says.")
+    ] = None,
     workers: Annotated[int, typer.Option(min=1, max=16, help="Processes of each role.")] = 1,
     keep_servers: Annotated[bool, typer.Option("--keep-servers", help="Leave the servers running at the end.")] = False,
     as_json: Json = False,
@@ -47,6 +51,8 @@ def up(
 
     Exit code 0 when all that was fed is stored, 1 when a role ended or something was left on its way.
     """
+    if broker:
+        os.environ["HANAN_MQTT_BROKER"] = broker  # for the roles and the feed as well
     with clear_errors() as settings:
         try:
             seconds = durations.seconds(for_) if for_ else float("inf")

@@ -72,7 +72,8 @@ class Publisher:
         self._deadline = 0.0  # for the broker's answer to CONNECT
         self._why = ""  # the last thing that went wrong
         self._fatal = ""
-        self._downgrade = False
+        self._asked = False  # CONNECT is out, and nothing has come back
+        self._change_protocol = False
         self._client = self._make_client(MQTTProtocolVersion.MQTTv5)
 
     def _make_client(self, protocol: MQTTProtocolVersion) -> Client:
@@ -131,6 +132,7 @@ class Publisher:
             self._client.loop_misc()
             if not self._ready and time.monotonic() > self._deadline:
                 self._why = "it accepts connections and says nothing"
+                self._asked = False
                 socket.close()
                 self._client.loop_read()  # paho finds it closed and puts itself in order
         if self._fatal:
@@ -149,16 +151,18 @@ class Publisher:
 
     def _revive(self, timeout_s: float) -> None:
         """One try, when its time has come. paho sends again by itself what was not acknowledged, once it is connected."""
-        if self._downgrade:
-            self._downgrade = False
-            self._client = self._make_client(MQTTProtocolVersion.MQTTv311)
-            self._next_try = 0.0
+        if self._change_protocol:
+            self._change_protocol = False
+            newer = self._client.protocol == MQTTProtocolVersion.MQTTv5
+            self._client = self._make_client(MQTTProtocolVersion.MQTTv311 if newer else MQTTProtocolVersion.MQTTv5)
+            self._next_try = 0.0 if newer else self._next_try
         wait_s = self._next_try - time.monotonic()
         if wait_s > 0:
             time.sleep(min(wait_s, timeout_s))
             return
         try:
             self._client.reconnect()
+            self._asked = True
         except OSError as error:
             self._why = error.strerror or str(error)
         self._deadline = time.monotonic() + _ANSWER_S
@@ -166,6 +170,7 @@ class Publisher:
         self._wait_s = min(2 * self._wait_s, _LONGEST_WAIT_S)
 
     def _on_connect(self, _client: Client, _data: Any, _flags: Any, reason: Any, properties: Any) -> None:
+        self._asked = False
         if reason.is_failure:
             self._refused(str(reason))
             return
@@ -177,14 +182,18 @@ class Publisher:
     def _refused(self, reason: str) -> None:
         self._why = reason
         if reason == _UNSUPPORTED_PROTOCOL and self._client.protocol == MQTTProtocolVersion.MQTTv5 and not self._ever_ready:
-            self._downgrade = True
+            self._change_protocol = True
         elif reason in _FATAL:
             self._fatal = reason
 
     def _on_disconnect(self, _client: Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         if self._ready:
             self._why = str(reason)
-        self._ready = False
+        elif self._asked and not self._ever_ready:
+            # RabbitMQ 3.10 does so, since it cannot read an MQTT 5 CONNECT; so does a broker that is just going down.
+            self._why = "it hangs up without an answer"
+            self._change_protocol = True
+        self._ready = self._asked = False
 
     def _on_publish(self, _client: Client, _data: Any, mid: int, reason: Any, _properties: Any) -> None:
         message = self._unacked.pop(mid)

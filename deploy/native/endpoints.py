@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from deploy.native import ports, vault
+from deploy.native import mqtt, ports, vault
 from deploy.native.influxdb import server as influxdb
 from deploy.native.influxdb import setup
 from deploy.native.kafka import config as kafka
-from deploy.native.mosquitto import users
 from deploy.native.problems import NativeError
 from deploy.settings import Settings
 
@@ -41,7 +40,7 @@ class Endpoints:
         if self.mqtt_own is not None:
             return self.mqtt_own
         if user not in self.mqtt_passwords:
-            raise NativeError(f"mosquitto: it knows no user {user}", "admit it first (deploy.native.mosquitto.users.admit)")
+            raise NativeError(f"the MQTT broker knows no user {user}", "admit it first (deploy.native.Stack.admit)")
         return Credential(user, self.mqtt_passwords[user])
 
 
@@ -54,7 +53,7 @@ def endpoints(settings: Settings) -> Endpoints:
         mqtt_port=own_mqtt.port or _MQTT_PORT if own_mqtt else settings.mqtt_port,
         mqtt_passwords={}
         if own_mqtt
-        else {user: users.password(settings, user) for user in users.STAFF} | users.passwords(settings),
+        else {user: mqtt.password(settings, user) for user in mqtt.STAFF} | mqtt.passwords(settings),
         mqtt_own=Credential(settings.mqtt_user, settings.mqtt_password.get_secret_value()) if own_mqtt else None,
         influx_url=settings.influx_url or influxdb.url(settings),
         influx_org=settings.influx_org,

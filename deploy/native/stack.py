@@ -3,11 +3,11 @@
 import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from functools import partial
 from typing import TypeVar
 
-from deploy.native import build, lifecycle, process
+from deploy.native import build, lifecycle, mqtt, process
 from deploy.native.endpoints import Endpoints, endpoints
 from deploy.native.influxdb.program import InfluxProgram
 from deploy.native.influxdb.server import InfluxServer
@@ -17,6 +17,8 @@ from deploy.native.mosquitto.program import MosquittoProgram
 from deploy.native.mosquitto.server import MosquittoServer
 from deploy.native.problems import NativeError, raise_all
 from deploy.native.progress import Progress, QuietProgress, QuietStep
+from deploy.native.rabbitmq.program import RabbitProgram
+from deploy.native.rabbitmq.server import RabbitServer
 from deploy.native.server import Found, Server
 from deploy.settings import Settings
 
@@ -25,8 +27,9 @@ T = TypeVar("T")
 _LOCK_MINUTES = 60.0  # a first start builds
 _PATIENCE_SECONDS = 20.0
 
-_MQTT_BROKERS: Mapping[str, Callable[[Settings], Server]] = {
+_MQTT_BROKERS: Mapping[str, Callable[[Settings], mqtt.MqttServer]] = {
     "mosquitto": lambda settings: MosquittoServer(settings, MosquittoProgram(settings.cache)),
+    "rabbitmq": lambda settings: RabbitServer(settings, RabbitProgram(settings.cache)),
 }
 """The seam for another broker: a package beside `mosquitto/`, and a line here."""
 
@@ -81,6 +84,22 @@ class Stack:
     def endpoints(self) -> Endpoints:
         return endpoints(self.settings)
 
+    def admit(self, *users: str) -> dict[str, str]:
+        """Lets devices log in to the native MQTT broker, at once if it runs; gives each one's password, new or as it was."""
+        broker = self._mqtt_server()
+        given = mqtt.ensure(self.settings, users)
+        broker.admit(users)
+        return given
+
+    def mqtt_listener(self) -> mqtt.Listener:
+        """For who wants to know for long what the native MQTT broker holds, drops and refuses."""
+        return self._mqtt_server().listen()
+
+    def mqtt_figures(self) -> mqtt.Figures:
+        """The same, once; NativeError when it does not answer."""
+        with closing(self.mqtt_listener()) as listener:
+            return listener.figures()
+
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
         """As a crash would: no notice is given, and nobody tidies up. After a SIGKILL it returns when the process is gone."""
         running = self._running(name)
@@ -115,6 +134,11 @@ class Stack:
         if name not in self._servers:
             raise NativeError(f"there is no native server {name}", f"there are: {', '.join(self._servers)}")
         return self._servers[name]
+
+    def _mqtt_server(self) -> mqtt.MqttServer:
+        if self.settings.mqtt_url:
+            raise NativeError(f"the MQTT broker at {self.settings.mqtt_url} is your own", "ask it, or unset HANAN_MQTT_URL")
+        return _MQTT_BROKERS[self.settings.mqtt_broker](self.settings)
 
     def _alive(self, name: str) -> bool:
         return process.find(self.settings.home, name) is not None

@@ -8,12 +8,13 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from deploy.native import Stack
+from deploy.native import Stack, process
 from tests.servers import guarded_stack
 from tests.waiting import eventually
 
@@ -35,16 +36,14 @@ class Ways:
     """A publish or subscribe that is not allowed ends the connection. Otherwise it is acknowledged and forgotten."""
     guards_sessions: bool
     """A session is not given to another user who knows its client id."""
-    will_on_take_over: bool
-    """When another connection takes a session over, the first one's will is published, as MQTT 3.1.1 has it."""
+    window_holds: bool
+    """Never more than `WINDOW` messages are on their way to a subscriber; Mosquitto 2.0.11 sends more after the first PUBACK."""
 
 
 MOSQUITTO = Ways(
-    "mosquitto", keeps_all=False, retained_by_wildcard=True, says_no=False, guards_sessions=False, will_on_take_over=True
+    "mosquitto", keeps_all=False, retained_by_wildcard=True, says_no=False, guards_sessions=False, window_holds=False
 )
-RABBITMQ = Ways(
-    "rabbitmq", keeps_all=True, retained_by_wildcard=False, says_no=True, guards_sessions=True, will_on_take_over=False
-)
+RABBITMQ = Ways("rabbitmq", keeps_all=True, retained_by_wildcard=False, says_no=True, guards_sessions=True, window_holds=True)
 
 
 class Got(NamedTuple):
@@ -77,9 +76,13 @@ class Person:
         self.reasons: dict[int, int] = {}  # of PUBACKs, with MQTT 5
         self._subscribed: set[int] = set()
         self._polite = polite
-        session = {} if protocol == MQTTProtocolVersion.MQTTv5 else {"clean_session": clean}
         self.client = mqtt.Client(
-            CallbackAPIVersion.VERSION2, client_id, protocol=protocol, reconnect_on_failure=False, manual_ack=True, **session
+            CallbackAPIVersion.VERSION2,
+            client_id,
+            clean_session=None if protocol == MQTTProtocolVersion.MQTTv5 else clean,
+            protocol=protocol,
+            reconnect_on_failure=False,
+            manual_ack=True,
         )
         if user:
             self.client.username_pw_set(user, broker.password(user) if password is None else password)
@@ -118,6 +121,11 @@ class Person:
         for message in messages:
             self.client.ack(message.mid, 1)
 
+    def acknowledge(self, *messages: Got) -> None:
+        """And what comes after it was answered, so the broker has read it."""
+        self.ack(*messages)
+        self.publish_all("hanan-collector/here", [b""])
+
     def until(self, count: int, seconds: float = 20) -> list[Got]:
         eventually(lambda: len(self.got) >= count, seconds, what=f"{count} messages")
         assert len(self.got) == count, f"{len(self.got)} instead of {count}"
@@ -146,7 +154,7 @@ class Person:
         self.ended.set()
 
     def _on_message(self, client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
-        self.got.append(Got(message.topic, message.payload, message.retain, message.dup, message.mid))
+        self.got.append(Got(message.topic, bytes(message.payload), message.retain, message.dup, message.mid))
         if self._polite and message.qos:
             client.ack(message.mid, message.qos)
 
@@ -158,13 +166,14 @@ class Person:
 
 
 class Broker:
-    """A real one. Everyone who came in through it is sent home after the test."""
+    """A real one. Everyone who came in through it is sent home after the test, and the sessions are ended."""
 
     def __init__(self, stack: Stack, ways: Ways) -> None:
         self.stack, self.ways = stack, ways
         places = stack.endpoints()
         self.host, self.port = places.mqtt_host, places.mqtt_port
         self._people: list[Person] = []
+        self._sessions: set[str] = set()
         self._number = 0
 
     def password(self, user: str) -> str:
@@ -181,6 +190,7 @@ class Broker:
         return person
 
     def collector(self, session: str, *filters: str, **how: Any) -> Person:
+        self._sessions.add(session)
         person = self.person("collector", session, **how)
         if filters:
             person.subscribe(*filters)
@@ -193,7 +203,23 @@ class Broker:
         return name
 
     def kill(self) -> None:
+        """And whatever it has started goes with it."""
         self.stack.kill(self.ways.name, signal.SIGKILL)
+        eventually(lambda: not self.processes(), 10, what="no process of its own left")
+
+    def processes(self) -> list[int]:
+        return [running.pid for running in process.marked(self.stack.settings.home)]
+
+    def listening(self) -> set[str]:
+        """Address and port of every socket on which it, or what it has started, listens."""
+        inodes = {
+            os.readlink(handle)  # noqa: PTH115  # what it links to is no path
+            for pid in self.processes()
+            for handle in Path(f"/proc/{pid}/fd").iterdir()
+        }
+        rows = [row.split() for table in ("tcp", "tcp6") for row in Path(f"/proc/net/{table}").read_text().splitlines()[1:]]
+        found = [row[1].split(":") for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in inodes]
+        return {f"{socket.inet_ntoa(bytes.fromhex(address)[::-1])}:{int(port, 16)}" for address, port in found}
 
     def start(self) -> float:
         """Seconds until it answered."""
@@ -204,7 +230,10 @@ class Broker:
     def send_home(self) -> None:
         for person in self._people:
             person.leave()
+        for session in self._sessions:
+            Person(self, "collector", session, clean=True).leave()
         self._people.clear()
+        self._sessions.clear()
 
 
 @contextmanager
@@ -212,4 +241,7 @@ def running(ways: Ways) -> Iterator[Broker]:
     """The broker alone, without Kafka and InfluxDB."""
     elsewhere = {"kafka_bootstrap": "127.0.0.1:1", "influx_url": "http://127.0.0.1:9", "influx_token": "none"}
     with guarded_stack(mqtt_broker=ways.name, **elsewhere) as stack:
-        yield Broker(stack, ways)
+        broker = Broker(stack, ways)
+        yield broker
+        stack.stop()
+        assert not broker.processes()

@@ -15,6 +15,7 @@ from schemas.topics import MqttTopic
 
 V311, V5 = 4, 5
 CONNECT, PUBLISH = 1, 3
+HANGS_UP = b"hangs up"
 ACCEPTED = {V311: b"\x20\x02\x00\x00", V5: b"\x20\x03\x00\x00\x00"}
 
 
@@ -50,6 +51,8 @@ class TinyBroker:
                 level = body[6]
                 self.levels.append(level)
                 answer = self.connacks[level]
+                if answer == HANGS_UP:
+                    return
                 connection.sendall(answer)
                 if answer and answer[3]:  # its reason code: a refusal, after which a broker hangs up
                     return
@@ -117,6 +120,28 @@ def test_a_broker_that_only_knows_the_older_protocol_is_spoken_to_in_that() -> N
         publisher.close()
         assert tiny.levels == [V5, V311]
     assert answers.got == [(n, "") for n in range(5)]
+
+
+def test_a_broker_that_hangs_up_at_the_newer_protocol_is_spoken_to_in_the_older_one() -> None:
+    answers = Answers()
+    with broker({V5: HANGS_UP}) as tiny:
+        publisher = Publisher(Broker("127.0.0.1", tiny.port), answers)
+        publisher.connect()
+        send_all(publisher, 5)
+        publisher.close()
+        assert tiny.levels == [V5, V311]
+    assert answers.got == [(n, "") for n in range(5)]
+
+
+def test_a_broker_that_hangs_up_on_everyone_is_spoken_to_in_the_newer_one_when_it_is_back() -> None:
+    with broker({V5: HANGS_UP, V311: HANGS_UP}) as tiny:
+        publisher = Publisher(Broker("127.0.0.1", tiny.port), Answers())
+        with pytest.raises(BrokerError, match="hangs up without an answer"):
+            publisher.connect(0.3)
+        tiny.connacks = {V5: ACCEPTED[V5], V311: HANGS_UP}
+        publisher.connect()
+        publisher.close()
+        assert tiny.levels[:3] == [V5, V311, V5]
 
 
 def test_what_was_not_acknowledged_is_sent_again_after_a_broken_connection() -> None:

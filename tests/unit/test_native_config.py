@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy.native import Credential, NativeError, endpoints, vault
+from deploy.native import Credential, NativeError, endpoints, mqtt, vault
 from deploy.native.influxdb import setup
 from deploy.native.kafka import config
-from deploy.native.mosquitto import users
 from deploy.native.mosquitto.program import MosquittoProgram
 from deploy.native.mosquitto.server import MosquittoServer
 from deploy.settings import Settings, load_settings
@@ -77,7 +76,7 @@ def test_secrets_are_made_once_and_for_their_owner_alone(settings: Settings) -> 
     path = settings.home / "secrets" / "mqtt" / "collector"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert {stat.S_IMODE(folder.stat().st_mode) for folder in (path.parent, path.parent.parent)} == {0o700}
-    assert users.passwords(settings) == {"collector": secret}
+    assert mqtt.passwords(settings) == {"collector": secret}
 
 
 def test_before_the_first_start_there_is_no_way_in(settings: Settings) -> None:
