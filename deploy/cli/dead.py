@@ -1,7 +1,12 @@
 """`hanan dead`: the dead letters, read by the person who is to do something about them."""
 
+import json
+import sys
 from collections import Counter
+from collections.abc import Mapping
+from contextlib import nullcontext
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,8 +15,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from deploy.cli.common import FAILED, USAGE, Json, clear_errors, fail, print_json
-from deploy.letters import Filter, Found, read_letters
+from deploy.letters import Filter, Found, export_row, read_letters, row
+from deploy.native import progress_to
+from deploy.replay import Replay, marks, replay
 from schemas.instants import format_rfc3339, parse_rfc3339
+from schemas.reason import Reason as ReasonCode
+from schemas.streams import BY_NAME
 
 app = typer.Typer(help="What could not be understood: why, and what to do about it.", no_args_is_help=True)
 
@@ -21,29 +30,46 @@ Reason = Annotated[str, typer.Option(help="Only this reason code.")]
 Stream = Annotated[str, typer.Option(help="Only this stream.")]
 Device = Annotated[str, typer.Option(help="Only this device.")]
 Since = Annotated[str, typer.Option(help="Only letters received since this RFC 3339 time.")]
+Until = Annotated[str, typer.Option(help="Only letters received before this RFC 3339 time.")]
 Limit = Annotated[int, typer.Option(min=1, help="At most so many, the newest.")]
 
 
-def _filter(reason: str, stream: str, device: str, since: str) -> Filter:
+def _filter(reason: str, stream: str, device: str, since: str, until: str) -> Filter:
+    if reason and reason not in set(ReasonCode):
+        fail(f"--reason: there is no {reason}; `hanan dead list` shows those there are", USAGE)
+    if stream and stream not in BY_NAME:
+        fail(f"--stream: there is no {stream}; there are {', '.join(BY_NAME)}", USAGE)
+    return Filter(reason, stream, device, _moment("--since", since), _moment("--until", until))
+
+
+def _moment(option: str, text: str) -> int:
     try:
-        return Filter(reason, stream, device, parse_rfc3339(since) if since else 0)
+        return parse_rfc3339(text) if text else 0
     except ValueError as error:
-        fail(f"--since: {error}", USAGE)
+        fail(f"{option}: {error}", USAGE)
 
 
 @app.command("list", epilog="Example: hanan dead list --stream heat --since 2026-01-15T00:00:00+08:00")
 def list_(
-    reason: Reason = "", stream: Stream = "", device: Device = "", since: Since = "", limit: Limit = 20, as_json: Json = False
+    reason: Reason = "",
+    stream: Stream = "",
+    device: Device = "",
+    since: Since = "",
+    until: Until = "",
+    limit: Limit = 20,
+    as_json: Json = False,
 ) -> None:
     """Show how many there are of each reason, what it means and what to do, and the newest letters."""
     with clear_errors() as settings:
-        found = list(read_letters(settings, _filter(reason, stream, device, since)))
+        found = list(read_letters(settings, _filter(reason, stream, device, since, until)))
         newest = found[-limit:]
+        sent_back = marks(settings)
         if as_json:
-            print_json({"total": sum(one.letter.readings for one in found), "letters": [_row(one) for one in newest]})
+            letters = [row(one) | {"sent_back": _when(sent_back, one)} for one in newest]
+            print_json({"total": sum(one.letter.readings for one in found), "letters": letters})
             return
         console = Console()
-        console.print(_summary(found))
+        console.print(_summary(found, sent_back))
         if newest:
             console.print(_letters(newest))
             console.print(
@@ -61,10 +87,10 @@ def show(
         if found is None:
             fail(f"there is no dead letter {letter_id}; `hanan dead list` shows those there are", FAILED)
         if as_json:
-            print_json(_row(found) | {"payload": found.letter.payload.decode(errors="backslashreplace")})
+            print_json(row(found) | {"payload": found.letter.payload.decode(errors="backslashreplace")})
             return
         table = Table(show_header=False, box=None)
-        for name, value in _row(found).items():
+        for name, value in row(found).items():
             table.add_row(f"[bold]{name}[/bold]", escape(str(value)))
         console = Console()
         console.print(table)
@@ -75,37 +101,89 @@ def show(
             console.print(f"[dim]… {len(payload) - _SHOWN_BYTES:,} more bytes; --json prints all[/dim]", highlight=False)
 
 
-def _row(found: Found) -> dict[str, object]:
-    letter = found.letter
-    return {
-        "id": found.id,
-        "received_at": format_rfc3339(letter.received_at_ms),
-        "reason": letter.reason.value,
-        "meaning": letter.reason.meaning,
-        "advice": letter.reason.advice,
-        "detail": letter.detail,
-        "stage": letter.stage,
-        "stream": letter.stream,
-        "device_id": letter.device_id,
-        "readings": letter.readings,
-        "places": letter.places,
-        "mqtt_topic": letter.mqtt_topic,
-        "origin": letter.origin,
-        "collector": letter.collector,
-        "bytes": len(letter.payload),
-    }
+@app.command(epilog="Example: hanan dead export --reason not_json --out letters.jsonl")
+def export(
+    reason: Reason = "",
+    stream: Stream = "",
+    device: Device = "",
+    since: Since = "",
+    until: Until = "",
+    out: Annotated[Path | None, typer.Option(help="A file; default: standard output.")] = None,
+) -> None:
+    """Write letters as JSON lines, with the untouched bytes in base64."""
+    with clear_errors() as settings:
+        wanted = _filter(reason, stream, device, since, until)
+        count = 0
+        try:
+            with out.open("w") if out else nullcontext(sys.stdout) as target:
+                for found in read_letters(settings, wanted):
+                    target.write(json.dumps(export_row(found), ensure_ascii=False) + "\n")
+                    count += 1
+        except OSError as error:
+            fail(f"{out or 'standard output'}: {error.strerror}")
+        sys.stderr.write(f"{count:,} letters{f' in {out}' if out else ''}\n")
 
 
-def _summary(found: list[Found]) -> Table:
-    letters: Counter[tuple[str, str, str]] = Counter()
-    readings: Counter[tuple[str, str, str]] = Counter()
+@app.command("replay", epilog="Example: hanan dead replay --reason unknown_device --device HX-007 --dry-run")
+def replay_(
+    reason: Reason = "",
+    stream: Stream = "",
+    device: Device = "",
+    since: Since = "",
+    until: Until = "",
+    again: Annotated[bool, typer.Option("--again", help="Also those that were sent back before.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be sent where.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Send the untouched bytes back to where they died, once what killed them is mended. Safe to repeat.
+
+    What dies again is a new letter. Readings are stored as what they are, old ones; none becomes a current value.
+    """
+    with clear_errors() as settings:
+        wanted = _filter(reason, stream, device, since, until)
+        with progress_to(sys.stderr) as progress:
+            done = replay(settings, wanted, progress, again=again, dry_run=dry_run)
+        if as_json:
+            counted = {"sent": dict(done.sent), "reasons": dict(done.reasons), "skipped": dict(done.skipped)}
+            print_json({"dry_run": dry_run, "letters": done.letters, "messages": done.sent.total(), **counted})
+        else:
+            _told(done, dry_run)
+
+
+def _told(done: Replay, dry_run: bool) -> None:
+    console = Console(highlight=False)
+    verb = "would go back" if dry_run else "went back"
+    for topic, count in sorted(done.sent.items()):
+        console.print(f"{count:,} messages {verb} to {topic}")
+    for why, count in done.skipped.most_common():
+        console.print(f"[dim]{count:,} letters {why}[/dim]")
+    if not done.letters:
+        console.print("no dead letters pass the filter")
+    elif not done.sent:
+        console.print(f"nothing {verb}")
+    elif not dry_run:
+        console.print("`hanan dead list` shows what has died again, `hanan reconcile` that the rest is stored")
+
+
+def _when(sent_back: Mapping[str, int], found: Found) -> str | None:
+    at_ms = sent_back.get(found.id)
+    return None if at_ms is None else format_rfc3339(at_ms)
+
+
+def _summary(found: list[Found], sent_back: Mapping[str, int]) -> Table:
+    letters: Counter[ReasonCode] = Counter()
+    readings: Counter[ReasonCode] = Counter()
+    again: Counter[ReasonCode] = Counter()
     for one in found:
-        key = one.letter.reason.value, one.letter.reason.meaning, one.letter.reason.advice
-        letters[key] += 1
-        readings[key] += one.letter.readings
-    table = Table("reason", "letters", "readings", "what it means", "what to do", title=None if found else "no dead letters")
-    for key, count in letters.most_common():
-        table.add_row(key[0], f"{count:,}", f"{readings[key]:,}", key[1], key[2])
+        reason = one.letter.reason
+        letters[reason] += 1
+        readings[reason] += one.letter.readings
+        again[reason] += one.id in sent_back
+    columns = ("reason", "letters", "sent back", "readings", "what it means", "what to do")
+    table = Table(*columns, title=None if found else "no dead letters")
+    for reason, count in letters.most_common():
+        numbers = (f"{count:,}", f"{again[reason]:,}" if again[reason] else "", f"{readings[reason]:,}")
+        table.add_row(reason.value, *numbers, reason.meaning, reason.advice)
     return table
 
 
