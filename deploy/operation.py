@@ -65,8 +65,8 @@ class Operation:
         ready = {dict(labels)["stream"] for (name, labels), value in series.items() if name == "hanan_mqtt_ready" and value}
         return [f"collect-1 to subscribe to {slot.name}" for slot in slots_of(STREAMS) if slot.name not in ready]
 
-    def start_feed(self, arguments: Sequence[str]) -> None:
-        self._feed = children.spawn(self._settings, FEED, ["feed", *arguments])
+    def start_feed(self, command: Sequence[str]) -> None:
+        self._feed = children.spawn(self._settings, FEED, command)
 
     def require_alive(self) -> None:
         """OperationError when a role has ended by itself."""

@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from typing import Annotated, Literal
@@ -16,6 +17,8 @@ from deploy.board import board, streams_table
 from deploy.cli.common import FAILED, USAGE, Json, clear_errors, fail, print_json
 from deploy.cli.feed import default_data
 from deploy.clock import deployment_clock, monotonic_ms
+from deploy.demo.city.district import load_district
+from deploy.demo.city.registry import district_devices
 from deploy.demo.recordings import RecordingError, recorded_devices
 from deploy.native import NativeError, Stack, endpoints, progress_to
 from deploy.observe import lag_by_stream, observe
@@ -26,10 +29,17 @@ from deploy.settings import Settings
 from deploy.stop import Stop
 from deploy.watch import StreamRow, Watch
 from processors.io.kafka_admin import Admin, WrongTopic
+from schemas.device import Device
 from schemas.ports import RetryLater
 
-Feed = Literal["generate", "recordings", "none"]
-_FEEDS = {"generate": ["--generate"], "recordings": ["--speed", "60"]}
+Feed = Literal["city", "generate", "recordings", "none"]
+_FEEDS: Mapping[str, tuple[Sequence[str], Callable[[], Iterable[Device]]]] = {
+    "city": (["simulate"], lambda: district_devices(load_district())),
+    "generate": (["feed", "--generate"], list),
+    "recordings": (["feed", "--speed", "60"], lambda: recorded_devices(default_data())),
+}
+"""The command that speaks, and the devices it speaks for beside those of the registry's file."""
+
 _LOOK_SECONDS = 1.0
 _SAY_SECONDS = 15.0  # where there is no terminal, the table is printed from time to time
 _DRAIN_SECONDS = 30.0
@@ -39,7 +49,9 @@ def up(
     for_: Annotated[
         str, typer.Option("--for", metavar="DURATION", help="End after this long, with a summary: 90s, 2m, 1h.")
     ] = "",
-    feed: Annotated[Feed, typer.Option(help="Who speaks: made-up readings, the recordings, or nobody.")] = "generate",
+    feed: Annotated[
+        Feed, typer.Option(help="A simulated city, made-up readings, the recordings, or nobody.")
+    ] = "generate",
     broker: Annotated[
         Literal["mosquitto", "rabbitmq"] | None, typer.Option(help="Which MQTT broker, whatever HANAN_MQTT_BROKER says.")
     ] = None,
@@ -94,10 +106,10 @@ class Run:
             self._admin = Admin(endpoints(self._settings).kafka_bootstrap)
             ensure_topics(self._settings, self._admin, progress)
             with closing(open_sink(self._settings, "hanan-up")) as sink:
-                load_registry(self._settings, sink, progress, recorded_devices(default_data()) if feed == "recordings" else ())
+                load_registry(self._settings, sink, progress, _FEEDS[feed][1]() if feed in _FEEDS else ())
             self._operation.start_roles(dict.fromkeys(FLOW, workers), progress)
             if feed in _FEEDS:
-                self._operation.start_feed(_FEEDS[feed])
+                self._operation.start_feed(_FEEDS[feed][0])
             progress.note(f"ready after {time.monotonic() - self._began:.1f} s; Ctrl-C stops everything")
 
     def show(self, seconds: float) -> None:

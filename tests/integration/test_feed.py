@@ -29,6 +29,7 @@ from deploy.demo.publisher import Broker, BrokerError, Publisher
 from deploy.demo.recordings import NAMES, Message, open_recording
 from deploy.native import Endpoints, Stack
 from schemas.topics import MqttTopic
+from tests.servers import guarded_stack
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(180)]
@@ -170,8 +171,16 @@ def test_a_broker_killed_in_the_middle_gets_everything_in_the_end(stack: Stack) 
     assert subscriber.got
 
 
-def test_what_nobody_takes_and_what_is_refused_is_told_apart_from_what_was_taken(servers: Endpoints) -> None:
-    book = ledger()
+@pytest.fixture
+def lonely() -> Iterator[Endpoints]:
+    """A broker of its own, on which no other test has left a session."""
+    elsewhere = {"kafka_bootstrap": "127.0.0.1:9", "influx_url": "http://127.0.0.1:9", "influx_token": "none"}
+    with guarded_stack(**elsewhere) as stack:
+        yield stack.endpoints()
+
+
+def test_what_nobody_takes_and_what_is_refused_is_told_apart_from_what_was_taken(lonely: Endpoints) -> None:
+    servers, book = lonely, ledger()
     with connected(broker(servers), book) as publisher:
         run_feed(iter([Due(0, message(1))]), publisher, book, SystemClock())
     with connected(broker(servers, "observer"), book) as publisher:
