@@ -1,5 +1,7 @@
 """The aggregate role: readings -> minutes -> quarters -> hours -> days, by device and by zone. What each does is in windows/."""
 
+from collections.abc import Mapping
+
 from processors.task import Task
 from processors.windows.calendar import Calendar
 from processors.windows.keeper import Place
@@ -23,19 +25,20 @@ class AggregateTasks:
     The topics named in `writes` must exist: those of windows with as many partitions as readings, those of zones with one.
     """
 
-    def __init__(self, table: Table, time_zone: str, partitions: int) -> None:
+    def __init__(self, table: Table, time_zone: str, partitions: int, streams: Mapping[str, Stream] = BY_NAME) -> None:
         self._table = table
+        self._streams = streams
         self._calendar = Calendar(time_zone)
         self._partitions = partitions
         self._registry = Registry()
-        self._ladders = {topics.aggregate(ladder.below, name): ladder for ladder in LADDERS for name in BY_NAME}
-        self._zones = {topics.zone_part(name) for name in BY_NAME}
-        self.topics = [*map(topics.reading, BY_NAME), *self._ladders, *sorted(self._zones)]
+        self._ladders = {topics.aggregate(ladder.below, name): ladder for ladder in LADDERS for name in streams}
+        self._zones = {topics.zone_part(name) for name in streams}
+        self.topics = [*map(topics.reading, streams), *self._ladders, *sorted(self._zones)]
         self.problems: list[str] = []
 
     def refresh(self) -> None:
-        for device_id, value in self._table.changes():
-            problem = self._registry.apply(device_id, value)
+        for key, value in self._table.changes():
+            problem = self._registry.apply(key.decode(errors="replace"), value)
             if problem:
                 self.problems.append(problem)
 
@@ -44,7 +47,7 @@ class AggregateTasks:
         if partition.topic in self._ladders or partition.topic in self._zones:
             return 0
         self.refresh()
-        stream = BY_NAME[topics.stream_of(partition.topic)]
+        stream = self._streams[topics.stream_of(partition.topic)]
         longest = self._longest_silence(stream)
         return longest + stream.lateness_ms + MINUTE_MS + MAX_FUTURE_MS if longest else 0
 
@@ -56,7 +59,7 @@ class AggregateTasks:
 
     def start(self, partition: Partition, position: Position) -> Task:
         topic, number = partition
-        stream = BY_NAME[topics.stream_of(topic)]
+        stream = self._streams[topics.stream_of(topic)]
         place = Place(number, self._partitions)
         if topic in self._ladders:
             return LevelTask(self._ladders[topic], stream, self._calendar, place, position)

@@ -1,0 +1,174 @@
+"""Quarters, hours and days: each from the windows one level below, by merging."""
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from processors.store import refused
+from processors.task import Output
+from processors.windows.calendar import Calendar
+from processors.windows.fold import END, READINGS, START, Child, Fold, child_of
+from processors.windows.keeper import Keeper, Place
+from processors.windows.plan import Plan
+from schemas import aggregate, codec
+from schemas.aggregate import LEVELS, Window, expected_readings
+from schemas.dead import to_record
+from schemas.kind import Stream
+from schemas.ports import Position, Record
+from schemas.reason import Reason
+
+
+class Account:
+    """One open window of one device: the smaller windows in it, as JSON, which is a fifth of what they are as objects.
+
+    Those that can change no more are settled: folded into one, for ever.
+    """
+
+    __slots__ = ("end", "last", "settled", "single", "start")
+
+    def __init__(self, start: int, end: int) -> None:
+        self.start, self.end = start, end
+        self.settled = b""  # a kept Fold
+        self.single = b""  # the others in order of time, with a comma after each
+        self.last = -1  # start of the last
+
+    def children(self) -> list[Child]:
+        found: list[Child] = codec.loads(b"[%b]" % self.single[:-1])
+        return found
+
+    def put(self, child: Child) -> None:
+        """Takes the place of an earlier version, unless it is an echo of one with fewer readings."""
+        if child[START] > self.last:
+            self.single += codec.dumps(child) + b","
+            self.last = child[START]
+            return
+        others = {each[START]: each for each in self.children()}
+        known = others.get(child[START])
+        if known is None or child[READINGS] >= known[READINGS]:
+            others[child[START]] = child
+            self._write([others[start] for start in sorted(others)])
+
+    def fold(self, plan: Plan, interval_ms: int) -> Fold:
+        fold = self._settled(plan, interval_ms)
+        for child in self.children():
+            fold.add(child)
+        return fold
+
+    def settle(self, plan: Plan, interval_ms: int, final: Callable[[int], bool]) -> None:
+        """Folds those of which `final(end)` holds."""
+        children = self.children()
+        done = [child for child in children if final(child[END])]
+        if done:
+            fold = self._settled(plan, interval_ms)
+            for child in done:
+                fold.add(child)
+            self.settled = codec.dumps(fold.kept())
+            self._write(children[len(done) :])
+
+    def _settled(self, plan: Plan, interval_ms: int) -> Fold:
+        return Fold(plan, self.start, interval_ms, codec.loads(self.settled) if self.settled else None)
+
+    def _write(self, children: Sequence[Child]) -> None:
+        self.single = b"".join([codec.dumps(child) + b"," for child in children])
+
+
+class Subject:
+    """A device, with its open windows."""
+
+    __slots__ = ("accounts", "device_id", "interval_ms", "plan", "zone")
+
+    def __init__(self, plan: Plan, device_id: str) -> None:
+        self.plan, self.device_id = plan, device_id
+        self.zone, self.interval_ms = "", 1
+        self.accounts: list[Account] = []
+
+    def account(self, start: int) -> Account | None:
+        return next((account for account in self.accounts if account.start == start), None)
+
+
+class Ladder(NamedTuple):
+    """A level and the one below."""
+
+    below: str
+    level: str
+
+
+LADDERS = tuple(Ladder(*pair) for pair in pairwise(LEVELS))
+
+
+class LevelTask(Keeper[Subject]):
+    """One partition of the topic below. Only its ticks move time: whoever writes one has written all that was due before it."""
+
+    def __init__(self, ladder: Ladder, stream: Stream, calendar: Calendar, place: Place, position: Position) -> None:
+        self._plans = {kind.name: Plan(kind) for kind in stream.kinds}
+        super().__init__(ladder.level, stream, place, position, self._plans.__getitem__)
+        self._calendar = calendar
+        self._found: dict[str, dict[str, Subject]] = {kind.name: {} for kind in stream.kinds}
+
+    def warm(self, records: Sequence[Record]) -> None:
+        """Nothing is remembered: what a window must know of the time before it is in the windows below."""
+
+    def _moves_time(self, record: Record) -> bool:
+        return record.key is None
+
+    def _end(self, start: int) -> int:
+        return self._calendar.span(self._level, start).end
+
+    def _subjects(self) -> Sequence[Subject]:
+        return [subject for subjects in self._found.values() for subject in subjects.values()]
+
+    def _take(self, record: Record, out: Output) -> None:
+        try:
+            _, windows = aggregate.decode(record.value or b"")
+            for window in windows:
+                self._take_window(window, record.offset)
+        except (ValueError, KeyError, TypeError) as error:
+            out.records.append(to_record(refused(record, Reason.NOT_JSON, f"no windows: {error!r}")))
+            out.counts["dead", self._stream.name, Reason.NOT_JSON.value] += 1
+
+    def _take_window(self, window: Window, offset: int) -> None:
+        start, end = self._calendar.span(self._level, window["start"])
+        if self._is_closed(end) or window["end"] + self._lateness_ms <= self._progress.heard_ms:
+            return  # the echo of a task below that was started anew: what it wrote the first time is complete
+        plan = self._plans[window["kind"]]
+        subject = self._found[plan.kind].get(window["device_id"])
+        if subject is None:
+            subject = self._found[plan.kind][window["device_id"]] = Subject(plan, window["device_id"])
+        if end <= self._progress.clock_ms:
+            self._will_change(subject, start)
+        if subject.zone != window["zone"]:
+            self._shares.forget_all()
+        subject.zone, subject.interval_ms = window["zone"], window["interval_ms"]
+        account = subject.account(start)
+        if account is None:
+            account = Account(start, end)
+            subject.accounts.append(account)
+            self._opened(start, end, subject, offset)
+        account.put(child_of(plan, window))
+
+    def _window(self, subject: Subject, start: int) -> Window | None:
+        account = subject.account(start)
+        if account is None:
+            return None
+        fold = account.fold(subject.plan, subject.interval_ms)
+        end = account.end
+        return {
+            "kind": subject.plan.kind,
+            "device_id": subject.device_id,
+            "zone": subject.zone,
+            "start": start,
+            "end": end,
+            "readings": fold.readings,
+            "suspect": fold.suspect,
+            "expected": 0 if subject.plan.event else expected_readings(start, end, subject.interval_ms),
+            "devices": 1,
+            "interval_ms": subject.interval_ms,
+            "metrics": fold.metrics(end),
+        }
+
+    def _tidy(self, subject: Subject) -> None:
+        subject.accounts = [account for account in subject.accounts if not self._is_closed(account.end)]
+        for account in subject.accounts:
+            account.settle(subject.plan, subject.interval_ms, self._is_closed)
+        if not subject.accounts:
+            del self._found[subject.plan.kind][subject.device_id]
