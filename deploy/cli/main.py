@@ -14,6 +14,8 @@ from deploy.cli.rewind import rewind
 from deploy.cli.run import run
 from deploy.cli.simulate import EPILOG as SIMULATE_EPILOG
 from deploy.cli.simulate import simulate
+from deploy.cli.soak import EPILOG as SOAK_EPILOG
+from deploy.cli.soak import soak
 from deploy.cli.status import status
 from deploy.cli.up import up
 
@@ -36,6 +38,7 @@ app.command(epilog="Example: hanan reconcile --feed .hanan/feeds/latest.json")(r
 app.command(epilog=REWIND_EPILOG)(rewind)
 app.command(epilog="Example: hanan status --json")(status)
 app.command(epilog="Example: hanan doctor")(doctor)
+app.command(epilog=SOAK_EPILOG)(soak)
 app.add_typer(rules.app, name="rules")
 app.add_typer(grafana.app, name="grafana")
 app.command("contract", epilog="Example: hanan contract --check")(contract_command)

@@ -49,9 +49,7 @@ def up(
     for_: Annotated[
         str, typer.Option("--for", metavar="DURATION", help="End after this long, with a summary: 90s, 2m, 1h.")
     ] = "",
-    feed: Annotated[
-        Feed, typer.Option(help="A simulated city, made-up readings, the recordings, or nobody.")
-    ] = "generate",
+    feed: Annotated[Feed, typer.Option(help="A simulated city, made-up readings, the recordings, or nobody.")] = "generate",
     broker: Annotated[
         Literal["mosquitto", "rabbitmq"] | None, typer.Option(help="Which MQTT broker, whatever HANAN_MQTT_BROKER says.")
     ] = None,

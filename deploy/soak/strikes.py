@@ -68,8 +68,8 @@ class Striker:
         self._trial = trial
         self._say = say
 
-    def strike(self, stroke: Stroke) -> None:
-        """Returns when its victims are started again and, unless it is not to be waited for, readings flow."""
+    def strike(self, stroke: Stroke, look: Callable[[], None] = lambda: None) -> None:
+        """Returns when its victims are started again and, unless nobody waits for that, readings flow. `look` is called often."""
         crew = self._trial.crew
         self._until(lambda: all(crew.is_up(name) for name in stroke.victims))
         began, struck_ms = time.monotonic(), 0
@@ -83,6 +83,7 @@ class Striker:
             due[name] = time.monotonic() + absence_s
 
         def start_due() -> None:
+            look()
             for name in [name for name, at in due.items() if time.monotonic() >= at]:
                 del due[name]
                 crew.start(name)

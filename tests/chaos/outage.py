@@ -54,7 +54,7 @@ class Figures:
         )
         return [
             f"InfluxDB away for {self.seconds:.0f} s at {self.live_per_s:,.0f} readings/s: a backlog of {self.backlog:,}",
-            f"drained in {self.drain_s:.1f} s: {self.drained_per_s:,.0f} readings/s stored, {self.times_live:.1f} times the live rate",
+            f"drained in {self.drain_s:.1f} s at {self.drained_per_s:,.0f} readings/s, {self.times_live:.1f} times the live rate",
             f"memory in MB before and at most: {memory}",
             f"{self.readings:,} readings acknowledged, lost {self.lost}, wrong {self.wrong}",
         ]
