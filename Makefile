@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ARGS ?=
 
-.PHONY: help up down test check unit format generate bench long clean
+.PHONY: help up down test brokers check unit format generate bench long clean
 .DEFAULT_GOAL := help
 
 help: ## What there is
@@ -27,7 +27,10 @@ down: $(READY) ## Stop what a previous `make up` left running
 
 test: $(READY) ## All tests, on real servers
 	@$(BIN)/hanan servers install
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --ignore tests/contract/test_mqtt_brokers.py $(ARGS)
+
+brokers: $(READY) ## The contract suite of the MQTT brokers, Mosquitto and RabbitMQ: kills and full disks, four minutes
+	@$(BIN)/python -m pytest tests/contract/test_mqtt_brokers.py $(ARGS)
 
 unit: $(READY) ## The tests that need no server, in seconds
 	@$(BIN)/python -m pytest tests/unit tests/property tests/golden $(ARGS)

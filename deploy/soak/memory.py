@@ -12,7 +12,7 @@ from deploy.soak.crew import Crew, resident_mb
 _SETTLED = 0.5  # of a life, after which memory should be what it will be
 _LEAST_S = 120.0  # a shorter life has no slope worth the name
 _BLOCKS = " ▁▂▃▄▅▆▇█"
-_WIDTH = 60
+_WIDTH = 46
 
 
 class Sample(NamedTuple):

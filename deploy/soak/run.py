@@ -101,6 +101,7 @@ def _servers(settings: Settings, home: Path, progress: Progress, *, keep: bool) 
         "kafka_controller_port": base + 1,
         "mqtt_url": "",
         "mqtt_port": base + 10,
+        "mqtt_admin_port": base + 9,
         "influx_url": "",
         "influx_port": base + 11,
         "influx_token": "",

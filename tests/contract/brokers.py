@@ -36,14 +36,30 @@ class Ways:
     """A publish or subscribe that is not allowed ends the connection. Otherwise it is acknowledged and forgotten."""
     guards_sessions: bool
     """A session is not given to another user who knows its client id."""
+    dots_are_levels: bool
+    """A `.` in a topic arrives as a `/`."""
     window_holds: bool
     """Never more than `WINDOW` messages are on their way to a subscriber; Mosquitto 2.0.11 sends more after the first PUBACK."""
 
 
 MOSQUITTO = Ways(
-    "mosquitto", keeps_all=False, retained_by_wildcard=True, says_no=False, guards_sessions=False, window_holds=False
+    "mosquitto",
+    keeps_all=False,
+    retained_by_wildcard=True,
+    says_no=False,
+    guards_sessions=False,
+    dots_are_levels=False,
+    window_holds=False,
 )
-RABBITMQ = Ways("rabbitmq", keeps_all=True, retained_by_wildcard=False, says_no=True, guards_sessions=True, window_holds=True)
+RABBITMQ = Ways(
+    "rabbitmq",
+    keeps_all=True,
+    retained_by_wildcard=False,
+    says_no=True,
+    guards_sessions=True,
+    dots_are_levels=True,
+    window_holds=True,
+)
 
 
 class Got(NamedTuple):

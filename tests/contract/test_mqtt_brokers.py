@@ -290,10 +290,13 @@ def test_only_the_collector_reads(broker: Broker, user: str) -> None:
 def test_a_session_is_not_for_other_users(broker: Broker, topic: str) -> None:
     """Where it is not guarded, a password and a client id are enough to make the collector's queue disappear."""
     broker.stack.admit("DEV-5")
-    session = broker.session(topic)
+    session = broker.fresh("guarded")
+    owner = broker.collector(session, topic, polite=False)
     broker.person("gateway").publish_all(topic, numbered(10))
+    owner.until(10)
     thief = broker.person("DEV-5", session, clean=True)
     assert (thief.answer == "Success") != broker.ways.guards_sessions
+    assert owner.ended.wait(10), "it is disturbed in any case"
     thief.leave()
     again = broker.collector(session, topic)
     assert again.session_present == broker.ways.guards_sessions
@@ -319,6 +322,15 @@ def test_sixteen_mebibytes_pass_and_what_is_larger_is_not_acknowledged(broker: B
     assert subscriber.until(2)[1].payload == b"next"
     assert not too_large.is_published()
     assert not behind.is_published()
+
+
+def test_topics_arrive_as_they_were_but_for_dots(broker: Broker, topic: str) -> None:
+    odd = [topic.replace("D-", name) for name in ("站点-", "a b-", "A_B~", "a.b-")]
+    subscriber = broker.collector(broker.fresh("odd"), "hanan/#", clean=True)
+    for each in odd:
+        broker.person("gateway").publish_all(each, [each.encode()])
+    arrived = [each.replace(".", "/") for each in odd] if broker.ways.dots_are_levels else odd
+    assert [got.topic for got in subscriber.until(len(odd))] == arrived
 
 
 def test_mqtt_5_or_none(broker: Broker) -> None:
