@@ -13,7 +13,6 @@ from deploy.native.progress import Progress, Step
 from deploy.native.server import Found, Program, Server
 from deploy.settings import Settings
 
-START_SECONDS = 120.0
 GREET_SECONDS = 10.0
 _POLL_SECONDS = 0.1
 _TAIL_LINES = 5
@@ -65,7 +64,7 @@ def start(settings: Settings, server: Server, found: Found, progress: Progress) 
         launch = server.prepare(found, step)
         running = process.spawn(server.name, launch.command, home=settings.home, log=log, cwd=launch.cwd)
         try:
-            _wait(server, running, step, START_SECONDS, log)
+            _wait(server, running, step, server.start_seconds, log)
             server.settle(step)
         except BaseException:
             process.stop(running, server.patience_seconds)

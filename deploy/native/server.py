@@ -52,6 +52,10 @@ class Server(Protocol):
         """Each port it listens on, with the setting that moves it."""
 
     @property
+    def start_seconds(self) -> float:
+        """How long it may take to answer, when it must first put in order what a crash left."""
+
+    @property
     def patience_seconds(self) -> float:
         """How long it may take to end by itself."""
 

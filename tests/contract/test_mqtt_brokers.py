@@ -99,7 +99,9 @@ def test_what_was_not_acknowledged_comes_again_and_first(broker: Broker, topic: 
     first.vanish()
     gateway.publish_all(topic, numbered(3, 10))
     again = broker.collector(session)
-    assert [(got.payload, got.dup) for got in again.until(9)] == [(b"%d" % n, n < 10) for n in range(4, 13)]
+    came = again.until(9)
+    assert [got.payload for got in came] == numbered(9, 4)
+    assert all(got.dup for got in came[:6])  # the others, too, if they were sent before it saw that the first one was gone
 
 
 def test_only_so_many_are_on_their_way(broker: Broker, topic: str) -> None:
@@ -124,7 +126,9 @@ def test_a_session_goes_to_who_comes_last(broker: Broker, topic: str) -> None:
     assert second.session_present
     assert first.ended.wait(10)
     gateway.publish_all(topic, numbered(5, 5))
-    assert [(got.payload, got.dup) for got in second.until(10)] == [(b"%d" % n, n < 5) for n in range(10)]
+    came = second.until(10)
+    assert [got.payload for got in came] == numbered(10)
+    assert all(got.dup for got in came[:5])
 
 
 def test_a_clean_connection_ends_a_session_and_all_in_it(broker: Broker, topic: str) -> None:
@@ -447,7 +451,7 @@ def test_rabbitmq_refuses_what_a_full_session_cannot_keep(monkeypatch: pytest.Mo
                 publisher.serve(0.1)
             publisher.send(Message(number, MqttTopic("bike", "station", "D-000", "reading"), b"%d" % number, 1, ()))
         left = publisher.drain(5)
-        assert 200 <= left < 300
+        assert left >= 200, "and even what is kept may go unacknowledged, since it hangs up first"
         assert publisher.reconnects > 0
         reader = broker.collector(session)
         assert publisher.drain(60) == 0

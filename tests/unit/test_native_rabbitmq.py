@@ -169,7 +169,7 @@ def test_it_listens_on_loopback_alone_and_to_no_other_node(settings: Settings, t
     assert environment["PATH"].split(":")[0] == str(root / "usr/lib/erlang/bin")
     places = [value for name, value in environment.items() if name.endswith(("_FILE", "_DIR", "_BASE")) and value != "/dev/null"]
     assert len(places) > 8
-    assert all(place.startswith(f"{home}/") for place in places)
+    assert all(place.startswith(f"{settings.home}/") for place in places)
     assert launch.command[-1] == str(root / f"usr/lib/rabbitmq/lib/{TREE}/sbin/rabbitmq-server")
 
 

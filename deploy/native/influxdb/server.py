@@ -20,6 +20,7 @@ class InfluxServer:
     """`influxd` on loopback. Every write reaches the disk before its 204: `storage-wal-fsync-delay` stays at its default, 0."""
 
     name = "influxdb"
+    start_seconds = 120.0
     patience_seconds = 20.0
 
     def __init__(self, settings: Settings, program: InfluxProgram) -> None:

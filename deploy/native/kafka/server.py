@@ -30,6 +30,7 @@ _LOGGING = (
 class KafkaServer:
     """Broker and controller in one process; broker 1 is called `kafka`, the others `kafka-2`, `kafka-3`."""
 
+    start_seconds = 120.0
     patience_seconds = 20.0
 
     def __init__(self, settings: Settings, program: KafkaProgram, broker: int) -> None:

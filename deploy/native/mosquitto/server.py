@@ -22,6 +22,7 @@ class MosquittoServer:
     """Light and known to everyone; what it may lose is said at every start."""
 
     name = "mosquitto"
+    start_seconds = 120.0
     patience_seconds = 10.0
 
     def __init__(self, settings: Settings, program: MosquittoProgram) -> None:

@@ -36,6 +36,7 @@ class RabbitServer:
     """What it acknowledged it has on disk. It is the heavier one: 130 MB of memory, and some seconds to start and to stop."""
 
     name = "rabbitmq"
+    start_seconds = 1_800.0  # after a crash it reads through all that is queued: a minute for each million, on a busy machine
     patience_seconds = 60.0
 
     def __init__(self, settings: Settings, program: RabbitProgram) -> None:
@@ -127,7 +128,6 @@ class RabbitServer:
             message_bytes=MESSAGE_BYTES,
             free_bytes=FREE_BYTES,
             memory_share=MEMORY_SHARE,
-            logs=lifecycle.log_of(self._settings, self.name).parent,
         )
 
     def _environment(self, root: Path) -> dict[str, str]:
@@ -153,6 +153,6 @@ class RabbitServer:
             "RABBITMQ_FEATURE_FLAGS_FILE": str(home / "feature_flags"),
             "RABBITMQ_MNESIA_BASE": str(home / "data"),
             "RABBITMQ_MNESIA_DIR": str(home / "data" / "node"),
-            "RABBITMQ_LOG_BASE": str(home / "logs"),
+            "RABBITMQ_LOG_BASE": str(lifecycle.log_of(self._settings, self.name).parent),
             "RABBITMQ_PID_FILE": str(home / "pid"),
         }
