@@ -117,14 +117,14 @@ class Runner:
             self._writer.close()
 
     def step(self) -> None:
-        """One turn. Nothing new is read while anything is unsafe, but the group hears of us all the same."""
+        """One turn. While anything is unsafe, or a wait is asked for, nothing new is read; but the group hears of us."""
         try:
+            if self._monotonic_ms() < self._retry_at_ms:
+                self._keep_alive()
+                return
             self._start_waiting()
-            if self._unsafe():
-                if self._monotonic_ms() < self._retry_at_ms:
-                    self._keep_alive()
-                    return
-            else:
+            if not self._unsafe():
+                self._tasks.refresh()  # before the poll: it may ask to wait, and what was polled must be fed
                 self._feed(self._gather())
             self._make_safe()
             if self._monotonic_ms() >= self._commit_at_ms:
@@ -149,7 +149,7 @@ class Runner:
     # 0. start
 
     def _start_waiting(self) -> None:
-        if not self._waiting or self._monotonic_ms() < self._retry_at_ms:
+        if not self._waiting:
             return
         for partition in sorted(self._waiting):
             self._start(partition)
@@ -186,7 +186,6 @@ class Runner:
         return records
 
     def _feed(self, records: Sequence[Record]) -> None:
-        self._tasks.refresh()
         by_partition: dict[Partition, list[Record]] = defaultdict(list)
         for record in records:
             by_partition[Partition(record.topic, record.partition)].append(record)

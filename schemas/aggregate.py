@@ -36,7 +36,8 @@ class Window(TypedDict):
               state     [count, {state: ms}, last, at, first at, state before, its reading at (nulls where that is too long ago)]
               state of an event  [count, {state: how often}, last, at]
               label     [count, last, at]
-              In a zone's window counters and states end after their second place, and there are no labels.
+              In a zone's window gauges have all their places, last and at being null; counters and states end after their
+              second place, and there are no labels.
     """
 
     kind: str

@@ -62,6 +62,11 @@ def aggregate(level: str, stream: str) -> str:
     return f"aggregate-{level}.{stream}"
 
 
+def rows(stream: str) -> str:
+    """What the minutes' tasks keep in mind, written as they take it in; in partitions like those of readings."""
+    return f"aggregate-rows.{stream}"
+
+
 def zone_part(stream: str) -> str:
     """What the devices of one partition add to the windows of their zones; of one partition."""
     return f"aggregate-part.{stream}"

@@ -1,6 +1,7 @@
 """Random logs of readings for the aggregate role: everything that devices, brokers and collectors have been seen to do."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from random import Random
 from typing import Any, NamedTuple
 
@@ -14,7 +15,6 @@ from schemas.reading import Reading
 
 SECOND = 1_000
 MINUTE = 60_000
-LATENESS = 4 * MINUTE
 
 EVERYTHING = Kind(
     name="everything",
@@ -50,7 +50,12 @@ WEIGHING = Kind(
         state("source", "Source", "来源", "households", "streets"),
     ),
 )
-TRIAL = Stream(name="trial", en="Trial", zh="试验", kinds=(EVERYTHING, GAUGES, WEIGHING), lateness_ms=LATENESS)
+TRIAL = Stream(name="trial", en="Trial", zh="试验", kinds=(EVERYTHING, GAUGES, WEIGHING))
+
+
+def trial(random: Random) -> Stream:
+    """Lateness above and below the silence of its devices, so that what must be remembered lies on either side of it."""
+    return replace(TRIAL, lateness_ms=random.choice([1, 2, 4]) * MINUTE)
 
 
 class Habits(NamedTuple):
@@ -65,14 +70,15 @@ class Habits(NamedTuple):
     silent: float
     reset: float
     skew_ms: int
+    lateness_ms: int
 
 
-def habits(random: Random) -> Habits:
+def habits(random: Random, lateness_ms: int) -> Habits:
     def some(most: float) -> float:
         return random.choice([0.0, most / 4, most])
 
     skew_ms = random.choice([0, 2_000, 90_000])
-    return Habits(some(0.1), some(0.2), some(0.3), some(0.05), some(0.2), some(0.3), some(0.1), some(0.1), skew_ms)
+    return Habits(some(0.1), some(0.2), some(0.3), some(0.05), some(0.2), some(0.3), some(0.1), some(0.1), skew_ms, lateness_ms)
 
 
 def devices(random: Random) -> list[Device]:
@@ -136,9 +142,9 @@ class _Source:
         return Reading("trial", self.kind.name, self.device.device_id, ts, received_at, values, flags, None, event_id)
 
 
-def log(random: Random, fleet: list[Device], partitions: int, start: int, minutes: int) -> list[OutRecord]:
+def log(random: Random, stream: Stream, fleet: list[Device], partitions: int, start: int, minutes: int) -> list[OutRecord]:
     """What validate wrote, in the order of its writing. Ends with ticks far enough ahead to close everything."""
-    how, end = habits(random), start + minutes * MINUTE
+    how, end = habits(random, stream.lateness_ms), start + minutes * MINUTE
     arrivals: list[tuple[int, OutRecord]] = []
     for number, device in enumerate(fleet):
         source = _Source(random, device, how)
@@ -157,7 +163,7 @@ def log(random: Random, fleet: list[Device], partitions: int, start: int, minute
     arrivals.sort(key=lambda arrival: arrival[0])
     records = [record for _, record in arrivals]
     last = max([end, *(record.timestamp_ms for record in records)])
-    for ahead in (MINUTE, LATENESS + MINUTE, 20 * MINUTE, 80 * MINUTE, 26 * 60 * MINUTE, 27 * 60 * MINUTE):
+    for ahead in (MINUTE, stream.lateness_ms + MINUTE, 20 * MINUTE, 80 * MINUTE, 26 * 60 * MINUTE, 27 * 60 * MINUTE):
         records += [tick(last + ahead, partition) for partition in range(partitions)]
     return records
 
@@ -167,13 +173,13 @@ def _sent(source: _Source, now: int, partition: int) -> Iterator[tuple[int, OutR
     random, how = source.random, source.habits
     delay = random.randrange(3) * SECOND
     if random.random() < how.delayed:
-        delay = random.randrange(LATENESS + 2 * MINUTE)
+        delay = random.randrange(how.lateness_ms + 2 * MINUTE)
     if random.random() < how.late:
-        delay = LATENESS + random.randrange(10 * MINUTE)
+        delay = how.lateness_ms + random.randrange(10 * MINUTE)
     ts = now + (random.randrange(300) * SECOND if random.random() < how.future else 0)
     reading = source.reading(ts, 0)
     for again in range(1 + (random.random() < how.repeated)):
-        at = now + delay + again * random.randrange(LATENESS)
+        at = now + delay + again * random.randrange(how.lateness_ms)
         stamp = max(at - random.choice([0, how.skew_ms]), ts - 5 * MINUTE)
         value = encode_reading(reading._replace(received_at_ms=stamp))
         yield at, OutRecord(topics.reading("trial"), reading.device_id.encode(), value, (), stamp, partition)

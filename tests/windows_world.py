@@ -7,13 +7,14 @@ from typing import Any
 from processors.aggregate import AggregateTasks
 from processors.runner import Pace, Runner
 from processors.windows.plan import Plan
+from processors.windows.roster import Roster
 from processors.windows.sketch import quantile
 from schemas import topics
 from schemas.aggregate import LEVELS, Window, decode, decode_late, identity
-from schemas.device import Device, Registry
+from schemas.device import Device
 from schemas.kind import Stream
 from schemas.metric import Nature
-from schemas.ports import OutRecord, Partition, Position
+from schemas.ports import OutRecord, Partition, Position, Record
 from tests.memory import ManualClock, MemoryKafka, MemorySink, MemorySource
 
 Key = tuple[str, str, str, str, int]
@@ -32,6 +33,16 @@ class _Meter:
 class _NoTable:
     def changes(self) -> list[tuple[bytes, bytes | None]]:
         return []
+
+
+class _History:
+    def __init__(self, kafka: MemoryKafka) -> None:
+        self._kafka = kafka
+
+    def since(self, partition: Partition, from_ms: int) -> list[Record]:
+        records = self._kafka.records(*partition)
+        first = next((at for at, record in enumerate(records) if record.timestamp_ms >= from_ms), len(records))
+        return records[first:]
 
 
 class MortalSink(MemorySink):
@@ -69,7 +80,7 @@ class World:
     def __init__(self, stream: Stream, fleet: Sequence[Device], partitions: int, time_zone: str, random: Random) -> None:
         self.stream, self.fleet, self.partitions, self.time_zone, self.random = stream, fleet, partitions, time_zone, random
         name = stream.name
-        wide = [topics.reading(name), *(topics.aggregate(level, name) for level in LEVELS)]
+        wide = [topics.reading(name), topics.rows(name), *(topics.aggregate(level, name) for level in LEVELS)]
         counts = dict.fromkeys(wide, partitions) | {
             topics.zone_part(name): 1,
             topics.zone(name): 1,
@@ -83,9 +94,8 @@ class World:
 
     def join(self) -> None:
         source, sink = MortalSource(self.kafka, self.random), MortalSink(self.kafka, self.random)
-        tasks = AggregateTasks(_NoTable(), self.time_zone, self.partitions, {self.stream.name: self.stream})
-        for device in self.fleet:
-            tasks._registry._devices[device.device_id] = device
+        tasks = AggregateTasks(_NoTable(), _History(self.kafka), self.time_zone, self.partitions, {self.stream.name: self.stream})
+        tasks._roster = Roster(self.fleet)
         pace = Pace(batch=self.random.choice([1, 7, 40, 500]), linger_ms=0, commit_ms=self.random.choice([0, 3, 50]))
         clock = ManualClock()
         runner = Runner(source, sink, tasks, clock=clock, meter=_Meter(), monotonic_ms=lambda: self.now_ms, pace=pace)
@@ -179,10 +189,11 @@ class World:
             column = plan.by_name[name]
             plain[f"{name}_count"] = part[0]
             if column.nature is Nature.GAUGE:
-                low, high, total = part[3:6] if part[0] > 1 else (part[1],) * 3
-                plain |= {f"{name}_last": part[1], f"{name}_min": low, f"{name}_max": high, f"{name}_total": total}
+                low, high, total = part[3:6] if len(part) > 3 else (part[1],) * 3
+                plain |= {f"{name}_last": part[1]} if part[1] is not None else {}
+                plain |= {f"{name}_min": low, f"{name}_max": high, f"{name}_total": total}
                 if column.sketched:
-                    plain[f"{name}_p95"] = quantile(part[6], 0.95) if part[0] > 1 else part[1]
+                    plain[f"{name}_p95"] = quantile(part[6], 0.95) if len(part) > 3 else part[1]
             elif column.nature is Nature.COUNTER:
                 plain[f"{name}_increase"] = part[1]
                 if len(part) > 2:
@@ -194,7 +205,3 @@ class World:
             else:
                 plain[f"{name}_last"] = part[1]
         return plain
-
-
-def registry_of(fleet: Sequence[Device]) -> Registry:
-    return Registry({device.device_id: device for device in fleet})

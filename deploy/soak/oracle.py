@@ -66,6 +66,7 @@ class Verdict:
     letters: int = 0
     lost: list[Lost] = field(default_factory=list)
     excused: list[Lost] = field(default_factory=list)
+    oldest_excused_ms: int = 0  # before the broker's SIGKILL
     wrong: list[str] = field(default_factory=list)
     repeated_by_collect: int = 0  # raw records beyond the first of a message
     repeated_by_validate: int = 0  # records in the reading topics beyond what the raw topics make
@@ -87,8 +88,10 @@ class Allowance:
     kills_ms: Sequence[int] = ()
     before_ms: int = 0
 
-    def excuses(self, lost: Lost) -> bool:
-        return any(at_ms - self.before_ms <= lost.acked_ms <= at_ms for at_ms in self.kills_ms)
+    def age_ms(self, lost: Lost) -> int | None:
+        """How long before a kill it was acknowledged; None when that is no excuse."""
+        ages = [at_ms - lost.acked_ms for at_ms in self.kills_ms if 0 <= at_ms - lost.acked_ms <= self.before_ms]
+        return min(ages, default=None)
 
 
 def judge(settings: Settings, places: Endpoints, fleet: Fleet, acks: Mapping[int, int], allowance: Allowance) -> Verdict:
@@ -109,7 +112,12 @@ def judge(settings: Settings, places: Endpoints, fleet: Fleet, acks: Mapping[int
     strays = [(topic, kept) for (topic, _), kept in letters.items() if not kept.used]
     verdict.wrong += [f"a dead letter of what nobody sent: {topic} {dict(kept.reasons)}" for topic, kept in strays]
     for one in sorted(lost, key=lambda one: one.number):
-        (verdict.excused if allowance.excuses(one) else verdict.lost).append(one)
+        age_ms = allowance.age_ms(one)
+        if age_ms is None:
+            verdict.lost.append(one)
+        else:
+            verdict.excused.append(one)
+            verdict.oldest_excused_ms = max(verdict.oldest_excused_ms, age_ms)
     return verdict
 
 

@@ -1,17 +1,18 @@
-"""Quarters, hours and days: each from the windows one level below, by merging."""
+"""Hours and days: each from the windows one level below, by merging."""
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from typing import NamedTuple
 
 from processors.store import refused
 from processors.task import Output
+from processors.windows.book import Book, Place
 from processors.windows.calendar import Calendar
 from processors.windows.fold import END, READINGS, START, Child, Fold, child_of
-from processors.windows.keeper import Keeper, Place
 from processors.windows.plan import Plan
+from processors.windows.progress import Progress
+from processors.windows.sweep import Sweep
 from schemas import aggregate, codec
-from schemas.aggregate import LEVELS, Window, expected_readings
+from schemas.aggregate import DAY, HOUR, QUARTER, Window, expected_readings
 from schemas.dead import to_record
 from schemas.kind import Stream
 from schemas.ports import Position, Record
@@ -93,29 +94,46 @@ class Ladder(NamedTuple):
     level: str
 
 
-LADDERS = tuple(Ladder(*pair) for pair in pairwise(LEVELS))
+LADDERS = (Ladder(QUARTER, HOUR), Ladder(HOUR, DAY))
 
 
-class LevelTask(Keeper[Subject]):
+class LevelTask:
     """One partition of the topic below. Only its ticks move time: whoever writes one has written all that was due before it."""
 
     def __init__(self, ladder: Ladder, stream: Stream, calendar: Calendar, place: Place, position: Position) -> None:
+        self._level, self._stream, self._calendar = ladder.level, stream, calendar
+        self._lateness_ms = stream.lateness_ms
         self._plans = {kind.name: Plan(kind) for kind in stream.kinds}
-        super().__init__(ladder.level, stream, place, position, self._plans.__getitem__)
-        self._calendar = calendar
-        self._found: dict[str, dict[str, Subject]] = {kind.name: {} for kind in stream.kinds}
+        self._subjects: dict[str, dict[str, Subject]] = {kind.name: {} for kind in stream.kinds}
+        self._progress = Progress(position)
+        self._book = Book(ladder.level, stream, place, self._plans.__getitem__, self._window, position.clock_ms)
+        self._is_read = any(ladder.level == each.below for each in LADDERS)
+        self._sweep = Sweep(self._everyone, self._tidy)
+
+    def position(self) -> Position:
+        return self._progress.position()
 
     def warm(self, records: Sequence[Record]) -> None:
         """Nothing is remembered: what a window must know of the time before it is in the windows below."""
 
-    def _moves_time(self, record: Record) -> bool:
-        return record.key is None
+    def feed(self, records: Sequence[Record]) -> Output:
+        out = Output()
+        for record in records:
+            if record.key is not None:
+                self._take(record, out)
+            elif record.timestamp_ms >= self._progress.next_turn_ms:
+                self._turn(record, out)
+        return out
 
-    def _end(self, start: int) -> int:
-        return self._calendar.span(self._level, start).end
-
-    def _subjects(self) -> Sequence[Subject]:
-        return [subject for subjects in self._found.values() for subject in subjects.values()]
+    def _turn(self, record: Record, out: Output) -> None:
+        progress = self._progress
+        if not progress.turn(record.timestamp_ms, record.offset):
+            return
+        for start in self._book.turn(progress.clock_ms, out):
+            del progress.oldest[start]
+        if self._is_read:
+            self._book.tick(out)
+        self._sweep.turn()
 
     def _take(self, record: Record, out: Output) -> None:
         try:
@@ -123,28 +141,33 @@ class LevelTask(Keeper[Subject]):
             for window in windows:
                 self._take_window(window, record.offset)
         except (ValueError, KeyError, TypeError) as error:
-            out.records.append(to_record(refused(record, Reason.NOT_JSON, f"no windows: {error!r}")))
+            letter = refused(record, Reason.NOT_JSON, f"no windows: {error!r}")._replace(stage="aggregate")
+            out.records.append(to_record(letter))
             out.counts["dead", self._stream.name, Reason.NOT_JSON.value] += 1
 
     def _take_window(self, window: Window, offset: int) -> None:
         start, end = self._calendar.span(self._level, window["start"])
-        if self._is_closed(end) or window["end"] + self._lateness_ms <= self._progress.heard_ms:
+        if self._book.is_closed(end) or window["end"] + self._lateness_ms <= self._progress.heard_ms:
             return  # the echo of a task below that was started anew: what it wrote the first time is complete
         plan = self._plans[window["kind"]]
-        subject = self._found[plan.kind].get(window["device_id"])
+        subject = self._subjects[plan.kind].get(window["device_id"])
         if subject is None:
-            subject = self._found[plan.kind][window["device_id"]] = Subject(plan, window["device_id"])
-        if end <= self._progress.clock_ms:
-            self._will_change(subject, start)
+            subject = self._subjects[plan.kind][window["device_id"]] = Subject(plan, window["device_id"])
+        if not self._progress.muted:
+            self._book.will_change(subject, start, end)
         if subject.zone != window["zone"]:
-            self._shares.forget_all()
+            self._book.zones_changed()
         subject.zone, subject.interval_ms = window["zone"], window["interval_ms"]
         account = subject.account(start)
         if account is None:
             account = Account(start, end)
             subject.accounts.append(account)
-            self._opened(start, end, subject, offset)
+            if self._book.open(start, end, subject):
+                self._progress.oldest[start] = offset
         account.put(child_of(plan, window))
+
+    def _everyone(self) -> Sequence[Subject]:
+        return [subject for subjects in self._subjects.values() for subject in subjects.values()]
 
     def _window(self, subject: Subject, start: int) -> Window | None:
         account = subject.account(start)
@@ -167,8 +190,8 @@ class LevelTask(Keeper[Subject]):
         }
 
     def _tidy(self, subject: Subject) -> None:
-        subject.accounts = [account for account in subject.accounts if not self._is_closed(account.end)]
+        subject.accounts = [account for account in subject.accounts if not self._book.is_closed(account.end)]
         for account in subject.accounts:
-            account.settle(subject.plan, subject.interval_ms, self._is_closed)
+            account.settle(subject.plan, subject.interval_ms, self._book.is_closed)
         if not subject.accounts:
-            del self._found[subject.plan.kind][subject.device_id]
+            del self._subjects[subject.plan.kind][subject.device_id]

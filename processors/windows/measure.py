@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from processors.windows import parts
-from processors.windows.plan import FIRST, Column, Plan
+from processors.windows.plan import Column, Plan
 from schemas.aggregate import Part
 from schemas.metric import Nature
 
@@ -14,32 +14,32 @@ NOTHING: Before = {}
 def measure(plan: Plan, rows: Sequence[float], before: Before, span: tuple[int, int], silence: int) -> dict[str, Part]:
     """Parts by metric. `rows` are those of the window in order of time, one after the other."""
     width = plan.width
-    times = rows[::width]
-    count, at = len(times), int(times[-1]) - span[0]
-    if count == 1 and plan.simple:  # as most are, where devices report once a minute
-        return {name: [1, value, at] for name, value in zip(plan.names, rows[FIRST:], strict=True) if value == value}  # noqa: PLR0124
     found: dict[str, Part] = {}
-    if count == 1:
-        for column in plan.columns:
-            value = rows[column.place]
+    if len(rows) == width:  # a single reading, as most windows have where devices report once a minute
+        times = (abs(rows[0]),)
+        at = int(times[0]) - span[0]
+        for name, place, gauge, whole in plan.singles:
+            value = rows[place]
             if value != value:  # noqa: PLR0124  # a NaN: missing, or suspect
                 continue
-            if column.nature is Nature.GAUGE:
-                found[column.name] = [1, int(value) if column.whole else value, at]
+            if gauge:
+                found[name] = [1, int(value) if whole else value, at]
             else:
-                found[column.name] = _part(column, times, (value,), before.get(column.place), span, silence)
+                found[name] = _part(plan.by_name[name], times, (value,), before.get(place), span, silence)
         return found
+    moments = list(map(abs, rows[::width]))
+    count, at = len(moments), int(moments[-1]) - span[0]
     for column in plan.columns:
         values = rows[column.place :: width]
         total = parts.total(values)
         if total != total:  # noqa: PLR0124
-            good_times, values = _good(times, values)
+            good_times, values = _good(moments, values)
             if values:
                 found[column.name] = _part(column, good_times, values, before.get(column.place), span, silence)
         elif column.simple:
             found[column.name] = [count, values[-1], at, min(values), max(values), total]
         else:
-            found[column.name] = _part(column, times, values, before.get(column.place), span, silence)
+            found[column.name] = _part(column, moments, values, before.get(column.place), span, silence)
     return found
 
 

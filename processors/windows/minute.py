@@ -1,148 +1,225 @@
-"""Minutes: from the readings of one partition. The only level that knows readings, lateness and the registry."""
+"""Minutes and quarters: from the readings of one partition. The only task that knows readings, lateness and the registry."""
 
 import struct
-from collections.abc import Sequence
-from contextlib import suppress
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from processors.store import refused
 from processors.task import Output
-from processors.windows.keeper import Keeper, Place
+from processors.windows.book import Book, Place
+from processors.windows.journal import Entry, Journal, mark, remembered
 from processors.windows.plan import Plan
-from processors.windows.track import Track
+from processors.windows.progress import next_second
+from processors.windows.roster import Roster
+from processors.windows.sweep import Sweep
+from processors.windows.track import Track, time_of
 from schemas import codec, topics
-from schemas.aggregate import MINUTE, Window, encode_late
+from schemas.aggregate import MINUTE, QUARTER, Window, encode_late
 from schemas.dead import to_record
-from schemas.device import Registry
 from schemas.instants import MINUTE_MS
 from schemas.kind import Stream
 from schemas.ports import OutRecord, Position, Record
 from schemas.reason import Reason
 
+QUARTER_MS = 15 * MINUTE_MS
 _UNREADABLE = (ValueError, KeyError, TypeError, struct.error)
 
 
-class MinuteTask(Keeper[Track]):
-    """One partition of `reading.<stream>`."""
+class _Keep:
+    """All of one kind."""
 
-    def __init__(self, stream: Stream, registry: Registry, place: Place, position: Position) -> None:
-        self._plans = {kind.name: Plan(kind) for kind in stream.kinds}
-        super().__init__(MINUTE, stream, place, position, self._plans.__getitem__)
-        self._registry = registry
-        self._tracks: dict[str, dict[str, Track]] = {kind.name: {} for kind in stream.kinds}
-        self._late: dict[tuple[str, str], set[int]] = {}  # kind and device -> starts of the windows that miss a reading
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.tracks: dict[str, Track] = {}
+        self.journal = Journal(plan)
+
+
+class MinuteTask:
+    """One partition of `reading.<stream>`. `journal`: what it and its predecessors wrote to that of `aggregate-rows.<stream>`.
+
+    A quarter is measured from its readings like a minute; from its minutes it would be the same, at several times the memory.
+    """
+
+    def __init__(self, stream: Stream, roster: Roster, place: Place, position: Position, journal: Iterable[Record] = ()) -> None:
+        self._stream, self._roster, self._place = stream, roster, place
+        self._lateness_ms = stream.lateness_ms
+        plans = {kind.name: Plan(kind) for kind in stream.kinds}
+        self._keeps = {name: _Keep(plan) for name, plan in plans.items()}
+        self._clock_ms, self._turn_offset = position.clock_ms, position.offset
+        self._next_turn_ms = next_second(position.clock_ms) if position.clock_ms else 0
+        self._minutes = Book(MINUTE, stream, place, plans.__getitem__, self._minute, position.clock_ms)
+        self._quarters = Book(QUARTER, stream, place, plans.__getitem__, self._quarter, position.clock_ms)
+        self._books = ((self._minutes, MINUTE_MS), (self._quarters, QUARTER_MS))
+        self._oldest_ms = 0  # rows before it are no longer part of an open window
+        self._sealed_ms = -1  # windows that begin before it are not known whole, and left alone
+        self._late: dict[tuple[str, str], set[int]] = {}  # kind and device -> starts of the minutes that miss a reading
+        self._sweep = Sweep(self._tracks, self._tidy)
+        self._remember(remembered(journal, plans, position.clock_ms) if position.clock_ms else ())
+
+    def position(self) -> Position:
+        return Position(self._turn_offset, self._clock_ms)
 
     def warm(self, records: Sequence[Record]) -> None:
-        """Readings of windows long closed: what they say of the time before an open one is all that counts."""
-        progress = self._progress
+        """The journal is the memory."""
+
+    def feed(self, records: Sequence[Record]) -> Output:
+        out = Output()
+        take = self._take
         for record in records:
-            if record.timestamp_ms >= progress.next_turn_ms:
-                progress.hear(record.timestamp_ms)
+            if record.timestamp_ms >= self._next_turn_ms:
+                self._turn(record, out)
             if record.key is not None:
-                with suppress(*_UNREADABLE):
-                    body = codec.loads(record.value or b"")
-                    plan = self._plans[body["kind"]]
-                    if plan.remembered and self._is_in_time(body):
-                        row = plan.pack(body["ts"], body["values"], body["flags"])
-                        self._track(plan, body["device_id"]).insert(body["ts"], row)
+                take(record, out)
+        return out
 
-    def _end(self, start: int) -> int:
-        return start + MINUTE_MS
+    # Starting
 
-    def _window(self, subject: Track, start: int) -> Window | None:
-        if subject.version != self._registry.version:
-            self._describe(subject)
-        return subject.window(start, start + MINUTE_MS)
+    def _remember(self, entries: Iterable[Entry | None]) -> None:
+        whole = self._clock_ms == 0
+        for entry in entries:
+            if entry is None:
+                whole = True
+                continue
+            keep = self._keeps[entry.kind]
+            track = keep.tracks.get(entry.device_id) or self._admit(keep, entry.device_id)
+            ts = time_of(entry.row, 0)
+            if not track.repeats(ts, ts - ts % MINUTE_MS, entry.event_id):
+                track.insert(ts, entry.row)
+        if not whole:  # the journal was lost: better no window than a piece of one
+            for keep in self._keeps.values():
+                keep.tracks.clear()
+            self._sealed_ms = self._clock_ms
+        for track in self._tracks():
+            for book, length in self._books:
+                for start in track.starts_after(-1, track.last_ts, length):
+                    if not book.is_closed(start + length):
+                        book.open(start, start + length, track)
+            track.last_start = track.last_ts - track.last_ts % MINUTE_MS
+            track.last_quarter = track.last_ts - track.last_ts % QUARTER_MS
 
-    def _subjects(self) -> Sequence[Track]:
-        return [track for tracks in self._tracks.values() for track in tracks.values()]
-
-    def _tidy(self, subject: Track) -> None:
-        subject.trim(self._progress.clock_ms - self._lateness_ms - MINUTE_MS)  # no window that begins earlier is open
-        if not subject.rows:
-            del self._tracks[subject.plan.kind][subject.device_id]
-
-    def _track(self, plan: Plan, device_id: str) -> Track:
-        tracks = self._tracks[plan.kind]
-        track = tracks.get(device_id)
-        if track is None:
-            track = tracks[device_id] = Track(plan, device_id)
-            self._describe(track)
-        return track
-
-    def _describe(self, track: Track) -> None:
-        """A device that has left the registry in the meantime is in no zone."""
-        before, device = track.zone, self._registry.get(track.device_id)
-        if device is not None and device.kind == track.plan.kind:
-            track.describe(self._registry.version, device.zone, device.interval_s * 1_000)
-        else:
-            track.describe(self._registry.version, "", self._stream.by_name[track.plan.kind].interval_s * 1_000)
-        if track.zone != before:
-            self._shares.forget_all()
+    # Readings
 
     def _take(self, record: Record, out: Output) -> None:
         try:
             body = codec.loads(record.value or b"")
-            plan = self._plans[body["kind"]]
-            row = plan.pack(body["ts"], body["values"], body["flags"])
-            self._place_row(plan, row, body, record.offset, out)
+            keep = self._keeps[body["kind"]]
+            device_id, ts = body["device_id"], body["ts"]
+            row = keep.plan.pack(ts, body["values"], body["flags"])
+            track = keep.tracks.get(device_id) or self._admit(keep, device_id)
+            start = ts - ts % MINUTE_MS
+            late = body["received_at"] - ts > self._lateness_ms or start < self._sealed_ms
+            if ts > track.last_ts and start + MINUTE_MS > self._clock_ms and not late and track.seen is None:
+                track.rows += row  # as nearly all are: in order, in time, and before its window is over
+                track.last_ts = ts
+                if start != track.last_start:
+                    self._begin(track, start)
+                keep.journal.rows += row
+                keep.journal.device_ids.append(device_id)
+            elif late or start + MINUTE_MS + self._lateness_ms <= self._clock_ms:
+                self._miss(track, start, out)
+            elif track.repeats(ts, start, body.get("event_id", "")):
+                out.counts["repeated", self._stream.name, ""] += 1
+            else:
+                self._amend(track, ts, row)
+                keep.journal.add(device_id, body.get("event_id"), row)
         except _UNREADABLE as error:  # not written by validate; never let it hold up the rest
-            out.records.append(to_record(refused(record, Reason.NOT_JSON, f"not a reading: {error!r}")))
+            letter = refused(record, Reason.NOT_JSON, f"not a reading: {error!r}")._replace(stage="aggregate")
+            out.records.append(to_record(letter))
             out.counts["dead", self._stream.name, Reason.NOT_JSON.value] += 1
 
-    def _place_row(self, plan: Plan, row: bytes, body: dict[str, Any], offset: int, out: Output) -> None:
-        ts: int = body["ts"]
-        device_id: str = body["device_id"]
-        start = ts - ts % MINUTE_MS
-        track = self._tracks[plan.kind].get(device_id) or self._track(plan, device_id)
-        end, clock_ms = start + MINUTE_MS, self._progress.clock_ms
-        if ts > track.last_ts and end > clock_ms and body["received_at"] - ts <= self._lateness_ms and track.seen is None:
-            track.rows += row  # as nearly all are: in order, in time, and before its window is over
-            track.last_ts = ts
-            if start != track.last_start:
-                track.last_start = start
-                self._opened(start, end, track, offset)
-        elif not self._is_in_time(body):
-            self._miss(track, start, out)
-        elif end + self._lateness_ms <= clock_ms:  # was in time, in a window that is closed by now
-            if plan.remembered:
-                track.insert(ts, row)
-        elif track.repeats(ts, start, body.get("event_id", "")):
-            out.counts["repeated", self._stream.name, ""] += 1
-        else:
-            self._amend(track, ts, row, start, offset)
+    def _begin(self, track: Track, start: int) -> None:
+        """Its first reading in a minute newer than all it has."""
+        track.last_start = start
+        self._open(self._minutes, track, start, MINUTE_MS)
+        quarter = start - start % QUARTER_MS
+        if quarter != track.last_quarter:
+            track.last_quarter = quarter
+            self._open(self._quarters, track, quarter, QUARTER_MS)
 
-    def _amend(self, track: Track, ts: int, row: bytes, start: int, offset: int) -> None:
+    def _amend(self, track: Track, ts: int, row: bytes) -> None:
         """Puts a row between others, or into a window that is over."""
-        end = start + MINUTE_MS
-        begins = not track.has(start, end)
-        touched = {start}
-        if track.plan.remembered:
-            touched.update(track.starts_after(ts, ts + track.silence_ms, MINUTE_MS))
-        for each in sorted(touched):
-            if each + MINUTE_MS <= self._progress.clock_ms:
-                self._will_change(track, each)
+        first_in = []
+        for book, length in self._books:
+            start = ts - ts % length
+            touched = {start}
+            if track.plan.remembered:
+                touched.update(track.starts_after(ts, ts + track.silence_ms, length))
+            for each in touched:
+                if each >= self._sealed_ms:
+                    book.will_change(track, each, each + length)
+            if not track.has(start, start + length):
+                first_in.append((book, start, length))
         track.insert(ts, row)
-        if begins:
-            track.last_start = max(track.last_start, start)
-            self._opened(start, end, track, offset)
+        for book, start, length in first_in:
+            self._open(book, track, start, length)
+        track.last_start = max(track.last_start, ts - ts % MINUTE_MS)
+        track.last_quarter = max(track.last_quarter, ts - ts % QUARTER_MS)
 
-    def _is_in_time(self, body: dict[str, Any]) -> bool:
-        """By its own stamps, and by the partition's clock when it came, since the clocks of collectors differ."""
-        ts: int = body["ts"]
-        lateness_ms = self._lateness_ms
-        closes = ts - ts % MINUTE_MS + MINUTE_MS + lateness_ms
-        return bool(body["received_at"] - ts <= lateness_ms and closes > self._progress.heard_ms)
+    def _open(self, book: Book[Track], track: Track, start: int, length: int) -> None:
+        if start >= self._sealed_ms:
+            book.open(start, start + length, track)
+        else:
+            self._list(track, track.last_start)  # a quarter of which a part is not known
 
     def _miss(self, track: Track, start: int, out: Output) -> None:
         """A late reading: its window is done without it, and named for whoever will compute it again."""
-        if not self._progress.muted:
-            out.counts["late", self._stream.name, ""] += 1
-            self._late.setdefault((track.plan.kind, track.device_id), set()).add(start)
+        out.counts["late", self._stream.name, ""] += 1
+        self._list(track, start)
+
+    def _list(self, track: Track, start: int) -> None:
+        self._late.setdefault((track.plan.kind, track.device_id), set()).add(start)
+
+    # Turns
 
     def _turn(self, record: Record, out: Output) -> None:
-        super()._turn(record, out)
+        if not self._clock_ms and record.offset:  # begins in the midst of a log, where a predecessor left nothing
+            self._sealed_ms = record.timestamp_ms
+        clock_ms = self._clock_ms = record.timestamp_ms
+        self._next_turn_ms, self._turn_offset = next_second(clock_ms), record.offset
+        topic = topics.rows(self._stream.name)
+        for keep in self._keeps.values():
+            out.records += keep.journal.records(topic, self._place.number, clock_ms)
+        for book, _ in self._books:
+            book.turn(clock_ms, out)
+        self._oldest_ms = clock_ms - self._lateness_ms - QUARTER_MS
+        self._quarters.tick(out)
         for (kind, device_id), starts in self._late.items():
             value = encode_late(self._stream.name, kind, device_id, sorted(starts))
-            out.records.append(OutRecord(topics.LATE, device_id.encode(), value, (), self._progress.clock_ms))
+            out.records.append(OutRecord(topics.LATE, device_id.encode(), value, (), clock_ms))
         self._late.clear()
+        out.records.append(mark(topic, self._place.number, clock_ms))
+        self._sweep.turn()
+
+    def _minute(self, track: Track, start: int) -> Window | None:
+        track.trim(self._oldest_ms)
+        if track.version != self._roster.version:
+            self._describe(track)
+        return track.window(start, start + MINUTE_MS)
+
+    def _quarter(self, track: Track, start: int) -> Window | None:
+        return track.window(start, start + QUARTER_MS)
+
+    # Devices
+
+    def _admit(self, keep: _Keep, device_id: str) -> Track:
+        track = keep.tracks[device_id] = Track(keep.plan, device_id)
+        self._describe(track)
+        return track
+
+    def _describe(self, track: Track) -> None:
+        """A device that has left the registry in the meantime is in no zone."""
+        post, before = self._roster.get(track.device_id), track.zone
+        if post is not None and post.kind == track.plan.kind:
+            track.describe(self._roster.version, post.zone, post.interval_ms)
+        else:
+            track.describe(self._roster.version, "", self._stream.by_name[track.plan.kind].interval_s * 1_000)
+        if track.zone != before:
+            for book, _ in self._books:
+                book.zones_changed()
+
+    def _tracks(self) -> Sequence[Track]:
+        return [track for keep in self._keeps.values() for track in keep.tracks.values()]
+
+    def _tidy(self, track: Track) -> None:
+        track.trim(self._oldest_ms)
+        if not track.rows:
+            del self._keeps[track.plan.kind].tracks[track.device_id]

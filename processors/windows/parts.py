@@ -77,18 +77,11 @@ def pool_gauges(acc: Part | None, many: Sequence[Part], column: Column) -> Part:
     full = [part for part in many if len(part) > _MIN]
     if acc is not None:
         full.append(acc)
-    at, last = max([(part[2], part[1]) for part in many])
-    if acc is not None and (acc[2], acc[1]) > (at, last):
-        last, at = acc[1], acc[2]
-    pooled: Part = [
-        len(singles) + sum([part[0] for part in full]),
-        last,
-        at,
-        min(singles + [part[_MIN] for part in full]),
-        max(singles + [part[_MAX] for part in full]),
-    ]
+    lows = singles + [part[_MIN] for part in full]
+    highs = singles + [part[_MAX] for part in full]
     sums = singles + [part[_SUM] for part in full]
-    pooled.append(sum(sums) if column.whole else total(sums))
+    count = len(singles) + sum([part[0] for part in full])
+    pooled: Part = [count, None, None, min(lows), max(highs), sum(sums) if column.whole else total(sums)]
     if column.sketched:
         sketch = sketch_of(singles)
         for part in full:
@@ -99,7 +92,7 @@ def pool_gauges(acc: Part | None, many: Sequence[Part], column: Column) -> Part:
 
 def unpool_gauge(acc: Part, part: Part, column: Column) -> Part:
     """Whatever is taken back is replaced by more of the same, since a window only grows: extremes need not shrink."""
-    acc, full = full_gauge(acc, column), full_gauge(part, column)
+    acc, full = acc[:], full_gauge(part, column)
     acc[0] -= full[0]
     acc[_SUM] -= full[_SUM]
     if column.sketched:

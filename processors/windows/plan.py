@@ -1,7 +1,8 @@
 """How readings of one kind are kept: as rows of numbers, one place for each metric that is aggregated.
 
 A row takes 8 bytes a metric, a tenth of what the reading is as objects. Words are kept as their number among the declared
-states, whole numbers are exact to 2**53, and NaN stands for a value that is missing or suspect.
+states, whole numbers are exact to 2**53, and NaN stands for a value that is missing or suspect. The time comes first; that of
+a reading with any suspect value is negative.
 """
 
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from schemas.metric import Aggregation, Nature
 
 NAN = float("nan")
 BOOLS = ("false", "true")
-FIRST = 2  # place of the first metric: after the time, and whether the reading is suspect
+FIRST = 1  # place of the first metric, after the time
 
 
 class Column(NamedTuple):
@@ -59,7 +60,7 @@ class Plan:
         )
         self.by_name = {column.name: column for column in self.columns}
         self.names = tuple(self.by_name)
-        self.simple = all(column.simple for column in self.columns)
+        self.singles = tuple((column.name, column.place, column.nature is Nature.GAUGE, column.whole) for column in self.columns)
         # What a window must know of the time before it
         self.remembered = tuple(
             column.place
@@ -89,4 +90,4 @@ class Plan:
                 word = numbers[place]
                 if word is not NAN:
                     numbers[place] = codes[word]
-        return self.row.pack(ts_ms, 1.0 if flags else 0.0, *numbers)
+        return self.row.pack(-ts_ms if flags else ts_ms, *numbers)

@@ -3,30 +3,41 @@
 It holds the readings of all windows that may still change, and those before them that a window must know of.
 """
 
-from collections.abc import Sequence
 from struct import Struct
 
 from processors.windows.measure import NOTHING, Before, measure
 from processors.windows.plan import Plan
 from schemas.aggregate import Window, expected_readings, silence_ms
+from schemas.instants import MINUTE_MS
 
-_time = Struct("<d").unpack_from
-_SUSPECT = 1
+_first = Struct("<d").unpack_from
 
 
-def _numbers(rows: bytearray) -> Sequence[float]:
-    return memoryview(rows).cast("d").tolist()
+def time_of(rows: bytes | bytearray, at: int) -> int:
+    return int(abs(_first(rows, at)[0]))
 
 
 class Track:
-    __slots__ = ("device_id", "interval_ms", "last_start", "last_ts", "plan", "rows", "seen", "silence_ms", "version", "zone")
+    __slots__ = (
+        "device_id",
+        "interval_ms",
+        "last_quarter",
+        "last_start",
+        "last_ts",
+        "plan",
+        "rows",
+        "seen",
+        "silence_ms",
+        "version",
+        "zone",
+    )
 
     def __init__(self, plan: Plan, device_id: str) -> None:
         self.plan = plan
         self.device_id = device_id
         self.rows = bytearray()
         self.last_ts = -1  # of the last row; the task that appends keeps it
-        self.last_start = -1  # of the newest window that has a row
+        self.last_start = self.last_quarter = -1  # of the newest minute and quarter that have a row
         self.seen: set[tuple[int, str]] | None = set() if plan.event else None  # windows and ids of events
         self.version = -1  # of the registry, when the following were looked up
         self.zone = ""
@@ -42,7 +53,7 @@ class Track:
         low, high = 0, len(rows) // size
         while low < high:
             middle = (low + high) // 2
-            if _time(rows, middle * size)[0] < ts:
+            if time_of(rows, middle * size) < ts:
                 low = middle + 1
             else:
                 high = middle
@@ -51,7 +62,7 @@ class Track:
     def repeats(self, ts: int, start: int, event_id: str) -> bool:
         """Whether a reading of that identity is in its window already. Not to be asked twice of an event."""
         if self.seen is None:
-            return ts <= self.last_ts and (at := self.place(ts)) < len(self.rows) and _time(self.rows, at)[0] == ts
+            return ts <= self.last_ts and (at := self.place(ts)) < len(self.rows) and time_of(self.rows, at) == ts
         if (start, event_id) in self.seen:
             return True
         self.seen.add((start, event_id))
@@ -61,7 +72,7 @@ class Track:
         """In its place, unless there is a reading of that time. Events may share a time: their rows stand in a fixed order."""
         size = len(row)
         at = self.place(ts)
-        while at < len(self.rows) and _time(self.rows, at)[0] == ts:
+        while at < len(self.rows) and time_of(self.rows, at) == ts:
             if not self.plan.event:
                 return
             if self.rows[at : at + size] >= row:
@@ -72,14 +83,14 @@ class Track:
 
     def has(self, start: int, end: int) -> bool:
         at = self.place(start)
-        return at < len(self.rows) and _time(self.rows, at)[0] < end
+        return at < len(self.rows) and time_of(self.rows, at) < end
 
     def starts_after(self, ts: int, until: int, length: int) -> list[int]:
         """The windows of that length that have a row after `ts`, as far as those that begin at `until`."""
         size = self.plan.row.size
         found: list[int] = []
         for at in range(self.place(ts + 1), len(self.rows), size):
-            when = int(_time(self.rows, at)[0])
+            when = time_of(self.rows, at)
             start = when - when % length
             if start > until:
                 break
@@ -91,7 +102,7 @@ class Track:
         """Forgets what is older than the windows that may change, and older than these must know of."""
         if self.plan.remembered:
             oldest -= self.silence_ms
-        if self.rows and _time(self.rows, 0)[0] < oldest:
+        if self.rows and time_of(self.rows, 0) < oldest:
             del self.rows[: self.place(oldest)]
             if self.seen:
                 self.seen = {key for key in self.seen if key[0] >= oldest}
@@ -100,12 +111,16 @@ class Track:
         """The window as it is now; None without a reading in it."""
         rows, size = self.rows, self.plan.row.size
         stop = len(rows) if self.last_ts < end else self.place(end)
-        at = stop
-        while at and _time(rows, at - size)[0] >= start:
-            at -= size
+        if end - start > MINUTE_MS:
+            at = self.place(start)
+        else:
+            at = stop
+            while at and time_of(rows, at - size) >= start:
+                at -= size
         if at == stop:
             return None
-        found = _numbers(rows[at:stop])
+        single = stop - at == size  # as most are, where devices report once a minute
+        found = self.plan.row.unpack_from(rows, at) if single else memoryview(rows[at:stop]).cast("d").tolist()
         before = self._before(at, start) if at and self.plan.remembered else NOTHING
         return {
             "kind": self.plan.kind,
@@ -114,7 +129,7 @@ class Track:
             "start": start,
             "end": end,
             "readings": (stop - at) // size,
-            "suspect": int(sum(found[_SUSPECT :: self.plan.width])),
+            "suspect": int(found[0] < 0) if single else sum([ts < 0 for ts in found[:: self.plan.width]]),
             "expected": 0 if self.plan.event else expected_readings(start, end, self.interval_ms),
             "devices": 1,
             "interval_ms": self.interval_ms,
@@ -129,7 +144,7 @@ class Track:
         while at and len(found) < len(wanted):
             at -= row.size
             values = row.unpack_from(self.rows, at)
-            if (when := values[0]) < oldest:
+            if (when := abs(values[0])) < oldest:
                 break
             for place in wanted:
                 if (value := values[place]) == value and place not in found:

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Sequence
 from processors.store import refused
 from processors.task import Output
 from processors.windows.plan import Plan
+from processors.windows.roster import Roster
 from processors.windows.zones import Pool
 from schemas import topics
 from schemas.aggregate import LEVELS, Window, decode_part, encode, expected_readings
 from schemas.dead import to_record
-from schemas.device import Registry
 from schemas.kind import Stream
 from schemas.ports import OutRecord, Position, Record
 from schemas.reason import Reason
@@ -34,8 +34,8 @@ class ZoneTask:
     with each share that changes. The task's clock is that of the slowest partition and level.
     """
 
-    def __init__(self, stream: Stream, registry: Registry, position: Position) -> None:
-        self._stream, self._registry = stream, registry
+    def __init__(self, stream: Stream, roster: Roster, position: Position) -> None:
+        self._stream, self._roster = stream, roster
         self._plans = {kind.name: Plan(kind) for kind in stream.kinds}
         self._position = position
         self._clocks: dict[tuple[str, int], int] = {}  # of each level and partition
@@ -123,10 +123,11 @@ class ZoneTask:
         """Counts also the devices that are silent."""
         if self._plans[window["kind"]].event:
             return 0
-        if self._version != self._registry.version:
-            self._version = self._registry.version
+        if self._version != self._roster.version:
+            self._version = self._roster.version
             self._intervals = {}
-            for device in self._registry:
-                self._intervals.setdefault((device.zone, device.kind), []).append(device.interval_s * 1_000)
+            for post in self._roster.posts():
+                if post.stream == self._stream.name:
+                    self._intervals.setdefault((post.zone, post.kind), []).append(post.interval_ms)
         intervals = self._intervals.get((window["zone"], window["kind"]), ())
         return sum(expected_readings(window["start"], window["end"], interval) for interval in intervals)

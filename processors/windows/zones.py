@@ -52,12 +52,7 @@ class Pool:
     def window(self) -> Window:
         """A copy in the form of the contract."""
         self._settle()
-        metrics: dict[str, Part] = {}
-        for name, part in self._window["metrics"].items():
-            if part[0]:
-                gauge = self._plan.by_name[name].nature is Nature.GAUGE
-                metrics[name] = list(parts.short_gauge(part) if gauge else part)
-        whole: Any = self._window | {"metrics": metrics}
+        whole: Any = self._window | {"metrics": {name: part for name, part in self._window["metrics"].items() if part[0]}}
         found: Window = whole
         return found
 

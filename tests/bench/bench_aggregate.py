@@ -5,14 +5,20 @@ windows of the lateness are open. Each line is a process of its own, so that mem
 """
 
 import argparse
+import gc
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from random import Random
+from typing import Any
 
-from processors.aggregate import Place
+from processors.windows.calendar import Calendar
+from processors.windows.keeper import Keeper, Place
+from processors.windows.level import LADDERS, LevelTask
 from processors.windows.minute import MinuteTask
 from schemas import topics
+from schemas.aggregate import Window, decode, encode
 from schemas.device import Device, Registry
 from schemas.kind import Kind, Stream
 from schemas.metric import Range, counter, gauge, state
@@ -20,6 +26,7 @@ from schemas.ports import Position, Record
 
 START_MS = 1_768_435_200_000
 PARTITIONS = 4
+PLACES = [Place(number, PARTITIONS) for number in range(PARTITIONS)]
 _WIDE = Range(-1e6, 1e6)
 
 FIVE_GAUGES = Kind(
@@ -65,8 +72,8 @@ def registry_of(kind: Kind, devices: int, interval_s: int) -> Registry:
 class Feed:
     """The log of the partitions, second by second: every device at its own second, one in a hundred readings out of order."""
 
-    def __init__(self, kind: Kind, devices: int, interval_s: int) -> None:
-        self.devices, self.interval_s = devices, interval_s
+    def __init__(self, kind: Kind, devices: int, interval_s: int, in_order: float = 0.99) -> None:
+        self.devices, self.interval_s, self.in_order = devices, interval_s, in_order
         self.random = Random(1)
         mixed = kind is MIXED
         values = '"temp_1_c":%.2f,"temp_2_c":%.2f,"temp_3_c":%.2f,' + (
@@ -80,7 +87,7 @@ class Feed:
         found: list[list[Record]] = [[] for _ in range(PARTITIONS)]
         uniform = self.random.uniform
         for device in range(at_ms // 1_000 % self.interval_s, self.devices, self.interval_s):
-            ts = at_ms - (0 if self.random.random() < 0.99 else 90_000)
+            ts = at_ms - (0 if self.random.random() < self.in_order else 90_000)
             numbers = (device, ts, at_ms, uniform(0, 90), uniform(0, 90), uniform(0, 90), at_ms // 1_000)
             self._append(found, device % PARTITIONS, b"DEV-%06d" % device, (self.form % numbers).encode(), at_ms)
         for partition in range(PARTITIONS):
@@ -98,41 +105,97 @@ def resident_mb() -> float:
     return int(line.split()[1]) / 1_024
 
 
-def measure(kind: Kind, devices: int, interval_s: int, minutes: int) -> tuple[float, float, float, float]:
-    """CPU us a reading of the minutes, and of the quarters; memory with minutes, and with quarters as well."""
-    registry = registry_of(kind, devices, interval_s)
-    places = [Place(number, PARTITIONS) for number in range(PARTITIONS)]
-    minute_tasks = [MinuteTask(BENCH, registry, place, Position(0)) for place in places]
-    feed = Feed(kind, devices, interval_s)
-    readings, cpu = 0, 0.0
-    for second in range(minutes * 60):
-        batches = feed.second(START_MS + second * 1_000)
+class Cost:
+    """Of the tasks of all partitions: CPU time within `feed` only."""
+
+    def __init__(self, tasks: Sequence[Keeper[Any]]) -> None:
+        self.tasks, self.cpu_s = tasks, 0.0
+
+    def feed(self, batches: Sequence[Sequence[Record]]) -> None:
         begun = time.process_time()
-        for task, batch in zip(minute_tasks, batches, strict=True):
+        for task, batch in zip(self.tasks, batches, strict=True):
             task.feed(batch)
-        cpu += time.process_time() - begun
-        readings += sum(map(len, batches)) - PARTITIONS
-    return cpu / readings * 1e6, resident_mb(), 0.0, readings
+        self.cpu_s += time.process_time() - begun
+
+
+def minutes_level(kind: Kind, devices: int, interval_s: int, minutes: int) -> tuple[float, int]:
+    registry = registry_of(kind, devices, interval_s)
+    cost = Cost([MinuteTask(BENCH, registry, place, Position(0)) for place in PLACES])
+    feed = Feed(kind, devices, interval_s)
+    for second in range(minutes * 60):
+        cost.feed(feed.second(START_MS + second * 1_000))
+    return cost.cpu_s, sum(feed.offsets) - minutes * 60 * PARTITIONS
+
+
+def quarters_level(kind: Kind, devices: int, interval_s: int, minutes: int) -> tuple[float, int]:
+    """On windows as the level below writes them: of each device one a minute, with as many readings as it sends in one."""
+    calendar = Calendar("Asia/Shanghai")
+    cost = Cost([LevelTask(LADDERS[0], BENCH, calendar, place, Position(0)) for place in PLACES])
+    windows = Windows(kind, devices, interval_s)
+    for minute in range(minutes):
+        cost.feed(windows.minute(START_MS + minute * 60_000))
+    return cost.cpu_s, devices * minutes
+
+
+class Windows:
+    """The log of the level below: a made-up window is given to each device in turn."""
+
+    def __init__(self, kind: Kind, devices: int, interval_s: int) -> None:
+        self.devices = devices
+        registry = registry_of(kind, 1, interval_s)
+        task = MinuteTask(BENCH, registry, Place(0, 1), Position(0))
+        feed = Feed(kind, 1, interval_s, in_order=1)
+        records = [each for second in range(61) for each in task.feed(feed.second(START_MS + second * 1_000)[0]).records]
+        (self.like,) = [window for each in records if each.key == b"1m" for window in decode(each.value or b"")[1]]
+        self.offset = 0
+
+    def minute(self, start_ms: int) -> list[list[Record]]:
+        found: list[list[Record]] = []
+        for partition in range(PARTITIONS):
+            windows: list[Window] = [
+                {**self.like, "device_id": f"DEV-{n:06}", "zone": f"zone-{n % 20}", "start": start_ms, "end": start_ms + 60_000}
+                for n in range(partition, self.devices, PARTITIONS)
+            ]
+            chunks = [windows[at : at + 200] for at in range(0, len(windows), 200)]
+            batch = [self._record(partition, b"1m", encode("1m", chunk), start_ms + 60_000) for chunk in chunks]
+            batch += [self._record(partition, None, b"", start_ms + 60_000 + second * 1_000) for second in range(60)]
+            found.append(batch)
+        return found
+
+    def _record(self, partition: int, key: bytes | None, value: bytes, at_ms: int) -> Record:
+        self.offset += 1
+        return Record("aggregate-1m.bench", partition, self.offset, key, value, (), at_ms)
+
+
+LEVELS = {"1m": minutes_level, "15m": quarters_level}
+
+
+def measure(level: str, kind: str, devices: int, interval_s: int, minutes: int) -> None:
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)  # as the roles do
+    before = resident_mb()
+    cpu_s, amount = LEVELS[level](BENCH.by_name[kind], devices, interval_s, minutes)
+    what = "reading" if level == "1m" else "window"
+    us, mb = cpu_s / amount * 1e6, resident_mb()
+    who = f"{level:>3}  {kind:7} {devices:8,} devices, each {interval_s:2} s"
+    sys.stdout.write(f"{who}  {us:6.2f} us a {what:8}{mb:6.0f} MB, {before:.0f} of it before\n")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("devices", nargs="*", type=int, default=[1_000, 10_000, 100_000])
-    parser.add_argument("--one", nargs=4)
+    parser.add_argument("--one", nargs=5, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.one:
-        kind, devices, interval_s, minutes = given.one
-        us, mb, _, readings = measure(BENCH.by_name[kind], int(devices), int(interval_s), int(minutes))
-        sys.stdout.write(f"{kind:8} {int(devices):8,} {interval_s:>4} s {readings:12,} {us:8.2f} us {mb:8.0f} MB\n")
+        level, kind, *numbers = given.one
+        measure(level, kind, *map(int, numbers))
         return
-    for kind in BENCH.kinds:
-        for devices in given.devices:
+    for level, minutes in (("1m", 20), ("15m", 34)):
+        for kind in BENCH.kinds:
             for interval_s in (60, 10):
-                minutes = 22 if devices * 60 / interval_s < 200_000 else 18
-                subprocess.run(
-                    [sys.executable, "-m", __spec__.name, "--one", kind.name, str(devices), str(interval_s), str(minutes)],
-                    check=True,
-                )
+                for devices in given.devices:
+                    one = [level, kind.name, *map(str, (devices, interval_s, minutes))]
+                    subprocess.run([sys.executable, "-m", "tests.bench.bench_aggregate", "--one", *one], check=True)
 
 
 if __name__ == "__main__":

@@ -39,11 +39,12 @@ class Report:
             return [f"{self.part}: skipped, {self.skipped}"]
         v = self.verdict
         killed = ", ".join(f"{name} {count}" for name, count in sorted(self.kills.items()))
+        age = f" (the oldest {v.oldest_excused_ms / 1_000:.1f} s before its kill)" if v.excused else ""
         repeats = f"sent again to Kafka {v.repeated_by_collect:,}, judged again {v.repeated_by_validate:,}"
         return [
             f"{self.part}: {self.kills.total()} kills in {self.seconds:.0f} s" + (f" ({killed})" if killed else ""),
             f"  {v.messages:,} messages acknowledged: {v.readings:,} readings to be stored, {v.letters:,} to be dead letters",
-            f"  LOST {len(v.lost)}, WRONG {len(v.wrong)}, lost by the broker's own memory {len(v.excused)}",
+            f"  LOST {len(v.lost)}, WRONG {len(v.wrong)}, lost by the broker's own memory {len(v.excused)}{age}",
             f"  duplicates absorbed {v.duplicates:,} ({repeats}); verdicts equal to an uninterrupted run's {v.judged:,}",
             *(
                 f"  flows again: {name:12} {count:4} x  p50 {p50:5.1f} s  max {most:5.1f} s, after the restart {later:5.1f} s"
@@ -69,6 +70,7 @@ class Report:
             "lost": len(verdict.lost),
             "wrong": len(verdict.wrong),
             "lost_by_broker": len(verdict.excused),
+            "lost_by_broker_oldest_s": verdict.oldest_excused_ms / 1_000,
             "repeated_by_collect": verdict.repeated_by_collect,
             "repeated_by_validate": verdict.repeated_by_validate,
             "recovery_p50_s": round(median(waits), 1) if waits else None,

@@ -14,7 +14,7 @@ import structlog
 from processors.windows.calendar import Calendar
 from schemas import topics
 from schemas.aggregate import DAY
-from tests.windows_log import MINUTE, TRIAL, devices, log
+from tests.windows_log import MINUTE, devices, log, trial
 from tests.windows_oracle import differences, expected
 from tests.windows_world import World
 
@@ -45,17 +45,17 @@ def test_every_window_is_as_defined_whatever_happens_to_the_processes(first: int
 
 def problems_of(seed: int) -> list[str]:
     random = Random(seed)
-    fleet, partitions = devices(random), random.randint(1, 3)
+    stream, fleet, partitions = trial(random), devices(random), random.randint(1, 3)
     time_zone = random.choice(["Asia/Shanghai", "Asia/Kolkata", "UTC"])
     calendar = Calendar(time_zone)
     minutes = random.choice([8, 8, 8, 25, 25, 70])
     start = SOMEDAY + random.randrange(86_400) * 1_000
     if random.random() < 0.3:
         start = calendar.span(DAY, start).end - minutes * MINUTE // 2
-    world = World(TRIAL, fleet, partitions, time_zone, random)
-    world.run(log(random, fleet, partitions, start, minutes), chaos=random.choice([0, 0.02, 0.1]))
-    logs = [world.kafka.records(topics.reading(TRIAL.name), number) for number in range(partitions)]
-    wanted, missed = expected(TRIAL, calendar, fleet, logs)
+    world = World(stream, fleet, partitions, time_zone, random)
+    world.run(log(random, stream, fleet, partitions, start, minutes), chaos=random.choice([0, 0.02, 0.1]))
+    logs = [world.kafka.records(topics.reading(stream.name), number) for number in range(partitions)]
+    wanted, missed = expected(stream, calendar, fleet, logs)
     windows, late = world.final()
     problems = differences(wanted, windows)
     return problems if missed == late else [*problems, f"late: {late} instead of {missed}"]

@@ -193,3 +193,24 @@ def test_a_quiet_partition_still_moves_in_time() -> None:
     world.kafka.append(tick(at_ms=NOW_MS + 9_000))
     turn(world.validate())
     assert world.kafka.committed("validate")[Partition("raw.heat", 0)] == Position(1, NOW_MS + 9_000)
+
+
+def test_a_table_that_cannot_be_read_just_now_costs_no_record() -> None:
+    """What was polled is not polled again: whatever may ask to wait is asked before."""
+    world = World()
+    world.sends(5)
+    validate = world.validate()
+    turn(validate, times=2)
+    refresh, waits = validate._tasks.refresh, [RetryLater(10, "the registry does not answer")] * 3
+
+    def sometimes() -> None:
+        if waits:
+            raise waits.pop()
+        refresh()
+
+    validate._tasks.refresh = sometimes  # type: ignore[method-assign]
+    world.sends(5, start=5)
+    for _ in range(8):
+        world.machine.advance(1_000)
+        validate.step()
+    assert len(world.kafka.records("reading.heat", 0)) == 10
