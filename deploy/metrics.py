@@ -2,7 +2,7 @@
 
 import resource
 import threading
-from bisect import bisect_left
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
@@ -38,9 +38,12 @@ class PrometheusMeter(Collector):
     def observe(self, name: str, values_ms: Sequence[int], **labels: str) -> None:
         key = name, tuple(sorted(labels.items()))
         with self._lock:
-            buckets = self._histograms[key]
-            for value in values_ms:
-                buckets[bisect_left(BUCKETS_MS, value)] += 1
+            buckets, values, below = self._histograms[key], sorted(values_ms), 0
+            for place, bound in enumerate(BUCKETS_MS):
+                upto = bisect_right(values, bound)
+                buckets[place] += upto - below
+                below = upto
+            buckets[-1] += len(values) - below
             self._histogram_sums[key] += sum(values_ms)
 
     def collect(self) -> Iterator[Metric]:

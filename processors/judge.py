@@ -36,10 +36,15 @@ _MAX_FLAGGED = 32  # of one metric of one device
 NO_FLAGS: Mapping[str, str] = {}
 
 
-def judge(ts_ms: int, values: dict[str, Value], limits: Limits, memory: Memory) -> Mapping[str, str] | Impossible:
-    """Flags by metric. Takes sentinels out of `values`; notes the rest in `memory` unless the reading is older than it."""
+def judge(
+    ts_ms: int, values: dict[str, Value], limits: Limits, memory: Memory, *, plausible: bool = False
+) -> Mapping[str, str] | Impossible:
+    """Flags by metric. Takes sentinels out of `values`; notes the rest in `memory` unless the reading is older than it.
+
+    `plausible`: all values are known to be so for any device of the kind.
+    """
     flags: dict[str, str] | None = None
-    for name, sure_low, sure_high, remembers, limit in limits.rows:
+    for name, sure_low, sure_high, remembers, limit in limits.doubted if plausible else limits.rows:
         value: float = values.get(name)  # type: ignore[assignment]  # rows are of numeric metrics, present or not
         if value is None:
             continue
@@ -65,7 +70,10 @@ def judge(ts_ms: int, values: dict[str, Value], limits: Limits, memory: Memory) 
 
 def _speaks(check: Check, values: Mapping[str, Value], flags: Mapping[str, str] | None) -> bool:
     """Only of metrics that are there and beyond doubt."""
-    return all(name in values for name in check.needs) and not (flags and any(name in flags for name in check.needs))
+    for name in check.needs:  # noqa: SIM110 - asked of every reading, and a generator costs three times as much
+        if name not in values or (flags and name in flags):
+            return False
+    return True
 
 
 def _moving(ts_ms: int, value: float, limit: Limit, memory: Memory) -> Flag | None:

@@ -34,14 +34,23 @@ class Row(NamedTuple):
 
 
 class Limits(NamedTuple):
+    """`doubted` are the rows left to ask of values that lie within what is plausible for any device."""
+
     rows: tuple[Row, ...]
+    doubted: tuple[Row, ...]
     checks: tuple[Check, ...]
     params: Mapping[str, Any]
 
 
 def limits_of(kind: Kind, device: Device) -> Limits:
-    numbers = (metric for metric in kind.metrics if metric.type in {"float", "int"})
-    return Limits(tuple(_row(metric, device) for metric in numbers), kind.checks, device.params)
+    rows = [(metric, _row(metric, device)) for metric in kind.metrics if metric.is_number]
+    doubted = tuple(row for metric, row in rows if row.remembers or _differs(metric, row))
+    return Limits(tuple(row for _, row in rows), doubted, kind.checks, device.params)
+
+
+def _differs(metric: Metric, row: Row) -> bool:
+    low, high = metric.plausible_everywhere
+    return (row.sure_low, row.sure_high) != (-_INF if low is None else low, _INF if high is None else high)
 
 
 def _row(metric: Metric, device: Device) -> Row:

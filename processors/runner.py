@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import structlog
 
 from processors.store import refused
-from processors.task import Output, Task, Tasks
+from processors.task import Output, Point, Task, Tasks
 from schemas.dead import to_record
 from schemas.ports import (
     Clock,
@@ -186,10 +186,11 @@ class Runner:
         return records
 
     def _feed(self, records: Sequence[Record]) -> None:
-        by_partition: dict[Partition, list[Record]] = defaultdict(list)
+        by_partition: dict[tuple[str, int], list[Record]] = defaultdict(list)
         for record in records:
-            by_partition[Partition(record.topic, record.partition)].append(record)
-        for partition, batch in by_partition.items():
+            by_partition[record[:2]].append(record)
+        for (topic, number), batch in by_partition.items():
+            partition = Partition(topic, number)
             seat = self._seats.get(partition)
             if seat is None or partition in self._waiting:
                 continue  # read before the seek of its start
@@ -210,45 +211,40 @@ class Runner:
         self._write(outputs)
         records = [record for output in outputs for record in output.records]
         if records:
-            for record in records:
-                self._send(record)
+            self._send(records)
             self._sink.flush(self._pace.flush_ms)
         self._count(outputs)
         for seat in self._seats.values():
             if seat.output:
                 seat.output, seat.safe = None, seat.task.position()
 
-    def _send(self, record: OutRecord) -> None:
-        try:
-            self._sink.send(record)
-        except RetryLater:  # the local queue is full: make room, once
-            self._sink.flush(self._pace.flush_ms)
-            self._sink.send(record)
+    def _send(self, records: Sequence[OutRecord]) -> None:
+        sent = 0
+        while (sent := sent + self._sink.send_all(records[sent:] if sent else records)) < len(records):
+            self._sink.flush(self._pace.flush_ms)  # the local queue is full: make room
 
     def _write(self, outputs: Sequence[Output]) -> None:
         """Points to their buckets; refused ones become dead letters among the records of their output."""
-        by_bucket: dict[str, list[tuple[Output, int]]] = defaultdict(list)
+        by_bucket: dict[str, list[tuple[Output, Point]]] = defaultdict(list)
         for output in outputs:
-            for index, point in enumerate(output.points):
-                by_bucket[point.bucket].append((output, index))
+            for point in output.points:
+                by_bucket[point[0]].append((output, point))
         assert self._writer or not by_bucket, "a role with points needs a writer"
-        for bucket, places in by_bucket.items():
+        for bucket, pairs in by_bucket.items():
             assert self._writer
-            lines = [output.points[index].line for output, index in places]
-            refusals = self._writer.write(bucket, lines)
+            refusals = self._writer.write(bucket, [line for _, (_, line, _) in pairs])
             now_ms = self._clock.now_ms()
             for refusal in refusals:
-                output, index = places[refusal.index]
-                letter = refused(output.points[index].source, Reason.REFUSED_BY_STORE, refusal.why)
+                output, point = pairs[refusal.index]
+                letter = refused(point.source, Reason.REFUSED_BY_STORE, refusal.why)
                 output.records.append(to_record(letter))
                 output.counts["dead", letter.stream, letter.reason.value] += 1
             latencies: dict[str, list[int]] = defaultdict(list)
-            for output, index in places:
-                source = output.points[index].source
-                latencies[stream_of(source.topic)].append(now_ms - source.timestamp_ms)
-            for stream, values in latencies.items():
-                self._meter.observe("stored_after_ms", values, stream=stream)
-                self._meter.set("last_stored_ms", now_ms - min(values), stream=stream)
+            for _, (_, _, source) in pairs:
+                latencies[source[0]].append(now_ms - source[-1])
+            for topic, values in latencies.items():
+                self._meter.observe("stored_after_ms", values, stream=stream_of(topic))
+                self._meter.set("last_stored_ms", now_ms - min(values), stream=stream_of(topic))
         for output in outputs:
             output.points = []  # safe now; a retry of the flush must not write them again
 

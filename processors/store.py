@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from processors.points import line
-from processors.task import Output, Point
-from schemas import codec, topics
+from processors.task import Output, new_point
+from schemas import topics
+from schemas.codec import decode_reading
 from schemas.dead import DeadLetter, to_record
 from schemas.ports import Partition, Position, Record
 from schemas.reason import Reason
@@ -28,18 +29,19 @@ class StoreTask:
 
     def feed(self, records: Sequence[Record]) -> Output:
         out = Output()
+        stream, append = self._stream, out.points.append
         clock_ms = self._position.clock_ms
         for record in records:
-            clock_ms = max(clock_ms, record.timestamp_ms)
-            if record.key is None:
+            _, _, _, key, value, _, timestamp_ms = record
+            if timestamp_ms > clock_ms:  # noqa: PLR1730 - for each record, and max() costs four times as much
+                clock_ms = timestamp_ms
+            if key is None:
                 continue
             try:
-                reading = codec.decode_reading(self._stream, record.value or b"")
+                append(new_point((READINGS, line(decode_reading(stream, value or b"")), record)))
             except (ValueError, KeyError, TypeError) as error:  # not written by validate; never let it hold up the rest
                 out.records.append(to_record(refused(record, Reason.NOT_JSON, f"not a reading: {error!r}")))
                 out.counts["dead", self._stream, Reason.NOT_JSON.value] += 1
-                continue
-            out.points.append(Point(READINGS, line(reading), record))
         if records:
             self._position = Position(records[-1].offset + 1, clock_ms)
         out.counts["points", self._stream, ""] = len(out.points)

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple, Protocol
 
 from schemas.ports import OutRecord, Partition, Position, Record
@@ -14,6 +15,9 @@ class Point(NamedTuple):
     bucket: str
     line: str
     source: Record
+
+
+new_point = partial(tuple.__new__, Point)  # a third of the price of the constructor
 
 
 @dataclass(slots=True)

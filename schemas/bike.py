@@ -17,7 +17,7 @@ _COUNTS = ("num_vehicles_available", "num_vehicles_disabled", "num_docks_availab
 def _fits(values: Mapping[str, Any], params: Mapping[str, Any]) -> bool:
     """Bicycles and docks, usable or not, are at most the docks there are. Fewer is normal: some report only what is usable."""
     docks = params.get("docks")
-    return docks is None or sum(values.get(name, 0) for name in _COUNTS) <= docks
+    return docks is None or sum([values.get(name, 0) for name in _COUNTS]) <= docks
 
 
 def _count(name: str, en: str, zh: str) -> Metric:

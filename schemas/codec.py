@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import orjson
@@ -94,5 +95,19 @@ def decode_reading(stream: str, data: bytes) -> Reading:
     """A reading that `encode_reading` wrote; KeyError or JSONDecodeError for anything else."""
     body = orjson.loads(data)
     get = body.get
-    fields = body["kind"], body["device_id"], body["ts"], body["received_at"], body["values"], body["flags"]
-    return Reading._make((stream, *fields, get("seq"), get("event_id")))
+    return _new_reading(
+        (
+            stream,
+            body["kind"],
+            body["device_id"],
+            body["ts"],
+            body["received_at"],
+            body["values"],
+            body["flags"],
+            get("seq"),
+            get("event_id"),
+        )
+    )
+
+
+_new_reading = partial(tuple.__new__, Reading)  # a third of the price of the constructor

@@ -104,6 +104,17 @@ class Metric:
     source: str = "P"
 
     @property
+    def is_number(self) -> bool:
+        return self.type in {"float", "int"}
+
+    @property
+    def plausible_everywhere(self) -> tuple[float | None, float | None]:
+        """The bounds of what is plausible for any device, inclusive; None where there is none, or where it is by device."""
+        bounds = ((self.plausible.low, self.possible.low, max), (self.plausible.high, self.possible.high, min))
+        low, high = (narrower([b for b in both if isinstance(b, int | float)], default=None) for *both, narrower in bounds)
+        return low, high
+
+    @property
     def aggregations(self) -> tuple[Aggregation, ...]:
         return _OF_NATURE[self.nature] + self.extra
 

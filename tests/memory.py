@@ -18,6 +18,7 @@ from schemas.ports import (
     Record,
     Refusal,
     RetryLater,
+    send_each,
 )
 
 MAX_RECORD_BYTES = 17 * 1024 * 1024
@@ -306,6 +307,9 @@ class MemorySink:
         if len(self._queue) >= self._capacity:
             raise RetryLater(RETRY_MS, f"{len(self._queue)} records wait to be written")
         self._queue.append((record, done))
+
+    def send_all(self, records: Sequence[OutRecord]) -> int:
+        return send_each(self, records)
 
     def serve(self) -> None:
         if self._kafka.up:

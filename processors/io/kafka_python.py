@@ -30,7 +30,7 @@ from kafka.structs import OffsetAndMetadata, TopicPartition
 from processors.io import kafka_common as common
 from processors.io.kafka_python_repairs import before_poll, connect, mend
 from processors.io.throttle import Throttle
-from schemas.ports import CommitRefused, Listener, OutRecord, Partition, Position, Record, RetryLater
+from schemas.ports import CommitRefused, Listener, OutRecord, Partition, Position, Record, RetryLater, send_each
 
 log = structlog.get_logger(__name__)
 
@@ -327,6 +327,9 @@ class Sink:
             raise RetryLater(common.RETRY_MS, f"{topic} takes no records: {error}") from error
         self._waiting.append((future, done, size))
         self._bytes += size
+
+    def send_all(self, records: Sequence[OutRecord]) -> int:
+        return send_each(self, records)
 
     def _connect(self) -> "_Producer":
         if self._broken:

@@ -107,6 +107,37 @@ def test_done_is_called_from_serve_for_each_record(kafka: Kafka) -> None:
     assert len(outcomes) == 20
 
 
+def test_many_are_sent_in_one_go_as_far_as_the_queue_goes(kafka: Kafka) -> None:
+    topic = kafka.topic(2)
+    sink = kafka.sink(queue_records=10)
+    records = [
+        OutRecord(topic, b"k%d" % n, b"%d" % n, (("h", b"%d" % n),) if n % 2 else (), 1_768_435_200_000 + n, None if n % 3 else 1)
+        for n in range(24)
+    ]
+    sink.send(records[0])
+    sink.flush(20_000)
+    kafka.away()
+    assert sink.send_all(records[1:]) == 10
+    with pytest.raises(RetryLater):
+        sink.send_all(records[11:])
+    kafka.back()
+    sink.flush(20_000)
+    sent = 11
+    while sent < len(records):
+        sent += sink.send_all(records[sent:])
+        sink.flush(20_000)
+    assert sink.send_all([]) == 0
+    with pytest.raises(ValueError, match="partition"):
+        sink.send_all([OutRecord(topic, None, b"nowhere")])
+    member = Member(kafka, fresh("group"), topic)
+    member.until_read(24)
+    found = {int(record.value or b""): record for record in member.read}
+    assert [(r.key, tuple(r.headers), r.timestamp_ms) for _, r in sorted(found.items())] == [
+        (r.key, tuple(r.headers), r.timestamp_ms) for r in records
+    ]
+    assert all(found[n].partition == 1 for n in range(0, 24, 3))
+
+
 def test_a_full_queue_asks_to_retry_later(kafka: Kafka) -> None:
     topic = kafka.topic()
     sink = kafka.sink(queue_records=10)

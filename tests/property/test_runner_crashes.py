@@ -19,7 +19,7 @@ from schemas import topics
 from schemas.dead import from_record
 from schemas.device import Registry, encode
 from schemas.instants import DAY_MS, HOUR_MS
-from schemas.ports import Listener, OutRecord, Partition, Position, Record, Refusal, RetryLater
+from schemas.ports import Listener, OutRecord, Partition, Position, Record, Refusal, RetryLater, send_each
 from schemas.streams import BY_NAME
 from tests.factories import NOW_MS, device, raw, registration, tick
 from tests.memory import ManualClock, MemoryKafka, MemoryPointWriter, MemorySink, MemorySource, MemoryTable
@@ -103,6 +103,9 @@ class FragileSink:
         self._sent += 1
         if self._sent % 2 == 0:
             self._inner.serve()
+
+    def send_all(self, records: Sequence[OutRecord]) -> int:
+        return send_each(self, records)
 
     def serve(self) -> None:
         self._inner.serve()

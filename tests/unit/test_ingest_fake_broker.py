@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from paho.mqtt.client import topic_matches_sub
 
 from ingest.session import Message, Session
-from schemas.ports import OutRecord, RetryLater
+from schemas.ports import OutRecord, RetryLater, send_each
 from tests.memory import ManualClock
 
 RETRY_MS = 500
@@ -176,6 +176,9 @@ class ManualSink:
         if self.full:
             raise RetryLater(100, "full")
         self.sent.append((record, done or (lambda _: None)))
+
+    def send_all(self, records: Sequence[OutRecord]) -> int:
+        return send_each(self, records)
 
     def serve(self) -> None: ...
 
