@@ -1,4 +1,7 @@
-"""The collector between a real Mosquitto and a real Kafka: killed, paused and restarted, on both sides and itself."""
+"""The collector between a real MQTT broker and a real Kafka: killed, paused and restarted, on both sides and itself.
+
+The broker is the settings' one: `HANAN_MQTT_BROKER=rabbitmq` runs the same on RabbitMQ.
+"""
 
 import json
 import os
@@ -336,7 +339,9 @@ def test_bad_messages_become_dead_letters_and_hold_up_nobody(place: Place, feed:
     assert max((letter.value() for letter in letters), key=len) == large
 
 
-def test_a_retained_status_is_marked(place: Place, feed: Feed, log: Log) -> None:
+def test_a_retained_status_is_marked(city: Stack, place: Place, feed: Feed, log: Log) -> None:
+    if city.settings.mqtt_broker == "rabbitmq":
+        pytest.skip("RabbitMQ sends no retained message to a subscription with wildcards, which all of ours are")
     topic = "hanan/waste/bin/W-1/status"
     feed.send(topic, b"online", retain=True)
     feed.wait()
@@ -367,9 +372,9 @@ def test_the_mqtt_broker_restarts_and_is_subscribed_again(city: Stack, place: Pl
         ready(collector)
         for number in (signal.SIGTERM, signal.SIGKILL):
             before = collector.counts["bike"].reconnects
-            city.kill("mosquitto", number)
+            city.kill(city.settings.mqtt_broker, number)
             eventually(lambda: not collector.counts["bike"].ready)
-            city.restart("mosquitto")
+            city.restart(city.settings.mqtt_broker)
             eventually(lambda before=before: collector.counts["bike"].reconnects > before)  # type: ignore[misc]
             ready(collector)
             prefix = f"restart-{number}"
