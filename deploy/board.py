@@ -7,7 +7,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from deploy.watch import RoleRow, StreamRow
+from deploy.alarms import BrokerRow, alarms, broker_row
+from deploy.watch import RoleRow, StreamRow, Watch
 
 _OLD_MS = 120_000
 
@@ -42,8 +43,20 @@ def roles_line(rows: Sequence[RoleRow]) -> Text:
     return Text("   ".join(parts) or "no role is running", style="dim")
 
 
-def board(streams: Sequence[StreamRow], roles: Sequence[RoleRow], now_ms: int, lines: Sequence[str]) -> RenderableType:
-    return Group(streams_table(streams, now_ms), roles_line(roles), *(Text(line, style="dim") for line in lines))
+def broker_line(row: BrokerRow) -> Text:
+    return Text(f"MQTT broker {row.queued:,} waiting ({row.queued_mb:,.1f} MB)   {row.resident_mb:,.0f} MB", style="dim")
+
+
+def board(watch: Watch, now_ms: int, lines: Sequence[str] = ()) -> RenderableType:
+    """All of it: what flows, who works, what waits in the broker, and in red what is lost."""
+    broker = broker_row(watch.latest)
+    return Group(
+        streams_table(watch.streams(), now_ms),
+        roles_line(watch.roles()),
+        *([broker_line(broker)] if broker else []),
+        *(Text(line, style="bold red") for line in alarms(watch.latest)),
+        *(Text(line, style="dim") for line in lines),
+    )
 
 
 def duration(ms: float | None) -> str:

@@ -4,6 +4,7 @@ import gc
 import socket
 from collections.abc import Callable, Mapping
 
+from deploy.broker_watch import watching_broker
 from deploy.clock import deployment_clock, monotonic_ms
 from deploy.metrics import PrometheusMeter
 from deploy.native import endpoints
@@ -59,7 +60,8 @@ def _collect(name: str, settings: Settings, meter: PrometheusMeter, stop: Stop) 
         export(collector)
         return stop()
 
-    collector.run(asked)
+    with watching_broker(settings, meter):
+        collector.run(asked)
 
 
 def open_sink(settings: Settings, name: str) -> RecordSink:
@@ -124,6 +126,9 @@ class CollectorCounts:
             self._carry("forwarded", counts.forwarded, stream=slot)
             self._carry("acknowledged", counts.acked, stream=slot)
             self._carry("mqtt_reconnects", counts.reconnects, stream=slot)
+            self._carry("kafka_failed", counts.failed, stream=slot)
+            self._carry("kafka_waits", counts.waits, stream=slot)
+            self._carry("mqtt_stalls", counts.stalls, stream=slot)
             for reason, amount in counts.dead.items():
                 self._carry("dead", amount, stream=slot, reason=reason.value)
             self._meter.set("in_flight", counts.in_flight, stream=slot)

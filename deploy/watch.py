@@ -78,6 +78,11 @@ class Watch:
         while sample.at_ms - self._samples[0].at_ms > MINUTE_MS:
             self._samples.popleft()
 
+    @property
+    def latest(self) -> Sample:
+        """The newest one; an empty one before the first."""
+        return self._samples[-1] if self._samples else Sample(0, {})
+
     def streams(self, names: Iterable[str] = tuple(BY_NAME)) -> list[StreamRow]:
         if not self._samples:
             return []

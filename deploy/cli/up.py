@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.live import Live
 
 from deploy import children, durations
+from deploy.alarms import alarms
 from deploy.board import board, streams_table
 from deploy.cli.common import FAILED, USAGE, Json, clear_errors, fail, print_json
 from deploy.cli.feed import default_data
@@ -122,7 +123,7 @@ class Run:
                 self._look()
                 lines = [self._operation.feed_state(), f"up for {time.monotonic() - self._began:.0f} s; Ctrl-C stops everything"]
                 if console.is_terminal:
-                    live.update(board(self._rows, self._watch.roles(), self._clock.now_ms(), lines), refresh=True)
+                    live.update(board(self._watch, self._clock.now_ms(), lines), refresh=True)
                 elif time.monotonic() - said >= _SAY_SECONDS:
                     said = time.monotonic()
                     console.print(streams_table(self._rows, self._clock.now_ms()))
@@ -140,11 +141,14 @@ class Run:
     def report(self, as_json: bool) -> None:
         if as_json:
             streams = [asdict(row) for row in self._rows]
-            print_json({"streams": streams, "drained": self.drained, "problem": self.problem})
+            lost = list(alarms(self._watch.latest))
+            print_json({"streams": streams, "drained": self.drained, "problem": self.problem, "alarms": lost})
             return
         console = Console()
         if self._rows:
             console.print(streams_table(self._rows, self._clock.now_ms()))
+        for line in alarms(self._watch.latest):
+            console.print(f"[red]{line}[/red]", highlight=False)
         elapsed = f"{time.monotonic() - self._began:.0f} s"
         if self.problem:
             console.print(f"[red]{self.problem}[/red]", highlight=False)

@@ -58,6 +58,8 @@ def test_all_four_streams_flow_and_ctrl_c_leaves_nothing(settings: Settings) -> 
     try:
         eventually(lambda: set(stored(settings)) == set(BY_NAME) and all(stored(settings).values()), 200, 0.5, "all flow")
         assert say(settings, "doctor", "--json")[0] == 0
+        broker = json.loads(say(settings, "status", "--json")[1])["mqtt_broker"]
+        assert (broker["answers"], broker["dropped"]) == (True, 0)
         assert say(settings, "up")[0] == 1  # once is enough
     finally:
         started.send_signal(signal.SIGINT)
@@ -66,6 +68,7 @@ def test_all_four_streams_flow_and_ctrl_c_leaves_nothing(settings: Settings) -> 
     summary = json.loads(out)
     assert summary["drained"]
     assert summary["problem"] == ""
+    assert summary["alarms"] == []
     assert all(row["stored"] >= 1 and row["dead"] == 0 for row in summary["streams"])
     assert nothing_runs(settings)
     assert say(settings, "status")[0] == 3
