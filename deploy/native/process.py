@@ -36,10 +36,10 @@ class Running:
 
     @property
     def alive(self) -> bool:
-        child = _children.get(self.pid)
-        if child is not None and child.poll() is not None:
-            del _children[self.pid]
         seen = _start_time(self.pid)
+        child = _children.get(self.pid)
+        if child is not None and child.poll() is not None:  # after the look: one that has ended is seldom looked at again
+            _children.pop(self.pid, None)
         return seen is not None and seen == self.started and self.boot == _boot()
 
 

@@ -44,6 +44,21 @@ def test_it_is_found_by_its_pid_file_until_it_ends(home: Path) -> None:
     assert process.find(home, "it") is None
 
 
+def test_one_that_ends_while_it_is_looked_at_leaves_no_remains(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    running = start(home)
+    look = process._start_time
+
+    def ends_first(pid: int) -> int | None:
+        os.kill(pid, signal.SIGKILL)
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        return look(pid)
+
+    monkeypatch.setattr(process, "_start_time", ends_first)
+    assert not running.alive
+    assert running.pid not in process._children
+    assert not Path(f"/proc/{running.pid}").exists()
+
+
 def test_one_that_ignores_the_request_is_killed(home: Path) -> None:
     assert process.stop(start(home, STUBBORN), 0.2) == "killed, since it had not ended within 0 s"
 
