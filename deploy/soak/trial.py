@@ -31,7 +31,7 @@ from schemas.streams import STREAMS
 MOSQUITTO = "mosquitto"
 # Mosquitto looks once a second whether more than `autosave_interval` seconds, here 1, are over, and counts in whole seconds
 _MOSQUITTO_SAVES_MS = 3_000
-_READY_S, _FLOW_S, _DRAIN_S = 90.0, 180.0, 300.0
+_READY_S, _FLOW_S, _DRAIN_S = 90.0, 300.0, 300.0
 _LOOK_S = 0.2
 
 
