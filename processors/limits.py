@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from schemas.device import Device
 from schemas.kind import RATE_MEMORY_MS, Kind
-from schemas.metric import Check, Metric, Nature
+from schemas.metric import Check, Metric
 
 _INF = float("inf")
 
@@ -58,8 +58,7 @@ def _row(metric: Metric, device: Device) -> Row:
     plausible_low, plausible_high = metric.plausible.of(device.params)
     low, high = max(plausible_low, possible_low), min(plausible_high, possible_high)
     doubtful = any(low <= sentinel <= high for sentinel in metric.sentinels)
-    judges_rate = metric.max_per_minute is not None and metric.nature is Nature.GAUGE
-    per_minute = metric.max_per_minute if judges_rate and metric.max_per_minute is not None else _INF
+    per_minute = metric.max_per_minute if metric.judges_steps and metric.max_per_minute is not None else _INF
     stuck_ms = metric.stuck_after_min * 60_000 if metric.stuck_after_min else _INF
     limit = Limit(
         metric.name,
@@ -74,4 +73,4 @@ def _row(metric: Metric, device: Device) -> Row:
         forget_ms=max(RATE_MEMORY_MS, stuck_ms if stuck_ms < _INF else 0),
     )
     sure = (_INF, -_INF) if doubtful else (low, high)
-    return Row(metric.name, *sure, remembers=judges_rate or stuck_ms < _INF, limit=limit)
+    return Row(metric.name, *sure, remembers=metric.judges_steps or stuck_ms < _INF, limit=limit)

@@ -54,12 +54,27 @@ class ValidateTask:
         return self._position
 
     def warm(self, records: Sequence[Record]) -> None:
-        self.feed(records)
+        """Fills the memory, no further back than each kind's judgements reach. No more than that, since everyone waits for it."""
+        self._refresh_routes()
+        for record in records:
+            if record.key is None:
+                continue
+            mqtt_topic, received_at_ms = _stamped(record)
+            route = self._routes.get(mqtt_topic) or self._add_route(mqtt_topic)
+            if isinstance(route, Fault) or route.limits is None or route.channel == STATUS:
+                continue
+            if received_at_ms < self._position.clock_ms - route.kind.memory_ms:
+                continue
+            value = record.value or b""
+            taken = sure(value, route.parse) if route.parse else None
+            for _, ts_ms, values, _, _ in (
+                [taken] if taken else decode(value, route.kind, route.device_id, route.channel).candidates
+            ):
+                if self._untimely(ts_ms, received_at_ms) is None:
+                    judge(ts_ms, values, route.limits, route.memory, plausible=taken is not None)
 
     def feed(self, records: Sequence[Record]) -> Output:
-        if self._routes_version != self._registry.version or len(self._routes) > _MAX_ROUTES:
-            self._routes.clear()
-            self._routes_version = self._registry.version
+        self._refresh_routes()
         out = Output()
         clock_ms = self._position.clock_ms
         routes, topic, append = self._routes, self._out_topic, out.records.append
@@ -71,9 +86,7 @@ class ValidateTask:
             if key is None:  # a tick
                 append(record_on(topic, record, b""))
                 continue
-            route = routes.get(mqtt_topic)
-            if route is None:
-                route = routes[mqtt_topic] = self._route(mqtt_topic.decode(errors="replace"))
+            route = routes.get(mqtt_topic) or self._add_route(mqtt_topic)
             if type(route) is Route and route.parse and payload and (candidate := sure(payload, route.parse)):
                 self._readings += 1
                 value = self._reading(candidate, route, received_at_ms, plausible=True)
@@ -117,16 +130,30 @@ class ValidateTask:
         if route.limits is None:
             assert route.unknown is not None
             return route.unknown._replace(place=place)
-        if ts_ms > received_at_ms + MAX_FUTURE_MS:
-            return Fault(place, Reason.FROM_THE_FUTURE, _moment(ts_ms))
-        if ts_ms < received_at_ms - self._retention_ms:
-            return Fault(place, Reason.BEYOND_RETENTION, _moment(ts_ms))
+        if untimely := self._untimely(ts_ms, received_at_ms):
+            return Fault(place, untimely, _moment(ts_ms))
         flags = judge(ts_ms, values, route.limits, route.memory, plausible=plausible)
         if isinstance(flags, Impossible):
             return Fault(place, Reason.IMPOSSIBLE_VALUE, f"{flags.metric} = {flags.value:g}")
         if flags:
             self._suspect += 1
         return codec.encode_fields(route.kind.name, route.device_id, ts_ms, received_at_ms, values, flags, seq, event_id)
+
+    def _untimely(self, ts_ms: int, received_at_ms: int) -> Reason | None:
+        if ts_ms > received_at_ms + MAX_FUTURE_MS:
+            return Reason.FROM_THE_FUTURE
+        if ts_ms < received_at_ms - self._retention_ms:
+            return Reason.BEYOND_RETENTION
+        return None
+
+    def _refresh_routes(self) -> None:
+        if self._routes_version != self._registry.version or len(self._routes) > _MAX_ROUTES:
+            self._routes.clear()
+            self._routes_version = self._registry.version
+
+    def _add_route(self, mqtt_topic: bytes) -> Route | Fault:
+        route = self._routes[mqtt_topic] = self._route(mqtt_topic.decode(errors="replace"))
+        return route
 
     def _route(self, mqtt_topic: str) -> Route | Fault:
         parsed = topics.parse(mqtt_topic)

@@ -13,6 +13,7 @@ _TOPIC_LEVEL = re.compile("[a-z][a-z0-9-]{0,31}")
 _METRIC_NAME = re.compile("[a-z][a-z0-9_]{0,47}")
 _MAX_STUCK_MIN = 30
 
+_ON_ITS_WAY_MS = 5 * 60_000  # one reading may have been on its way for so much longer than the next
 RATE_MEMORY_MS = 15 * 60_000  # a step is judged against the value before only if that is not older than this
 
 
@@ -48,9 +49,14 @@ class Kind:
 
     @cached_property
     def memory_ms(self) -> int:
-        """How far back a judgement of one reading may look: the span of the muted warm-up."""
-        stuck = max((m.stuck_after_min or 0.0 for m in self.metrics), default=0.0)
-        return max(RATE_MEMORY_MS, int(stuck * 60_000) + self.interval_s * 2_000)
+        """How far back a judgement of one reading may look: the span of the muted warm-up. 0 where each is judged by itself.
+
+        Stuck is a value that has been the same for so long, and its chain may have begun with a gap as long as that once more.
+        """
+        if not any(metric.judges_steps or metric.stuck_after_min for metric in self.metrics):
+            return 0
+        stuck = max(metric.stuck_after_min or 0.0 for metric in self.metrics)
+        return max(RATE_MEMORY_MS + _ON_ITS_WAY_MS, int(2 * stuck * 60_000))
 
     @property
     def channel(self) -> str:

@@ -115,6 +115,11 @@ class Metric:
         return low, high
 
     @property
+    def judges_steps(self) -> bool:
+        """Whether the step from the value before is judged; a counter's is its increase, which may be any."""
+        return self.max_per_minute is not None and self.nature is Nature.GAUGE
+
+    @property
     def aggregations(self) -> tuple[Aggregation, ...]:
         return _OF_NATURE[self.nature] + self.extra
 

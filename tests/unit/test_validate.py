@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from processors import validate
+from processors.limits import limits_of
 from processors.task import Output
 from processors.validate import ValidateTask
 from schemas import topics
@@ -11,6 +13,7 @@ from schemas.codec import decode_reading
 from schemas.dead import from_record
 from schemas.device import Registry, encode
 from schemas.instants import DAY_MS
+from schemas.payload import sure
 from schemas.ports import OutRecord, Position, Record
 from schemas.reading import Reading
 from schemas.streams import BY_NAME
@@ -137,3 +140,49 @@ def test_warmed_up_it_judges_as_if_it_had_never_stopped() -> None:
         if cut:
             second.warm(records[:cut])
         assert second.feed(records[cut:]).records == whole.records[cut:]
+
+
+def test_the_warm_up_decodes_only_what_a_later_judgement_may_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded: list[bytes] = []
+
+    def noted(payload: bytes, *rest: Any) -> Any:
+        decoded.append(payload)
+        return sure(payload, *rest)
+
+    monkeypatch.setattr(validate, "sure", noted)
+    indoor, plant = (BY_NAME["heat"].by_name[name].memory_ms for name in ("indoor", "plant"))
+    assert indoor < plant
+    old, fresh = raw({"ts": 1, "temp_c": 1}, at_ms=NOW_MS - indoor - 1), raw({"ts": 2, "temp_c": 2}, at_ms=NOW_MS - indoor)
+    unknown, status = raw({"ts": 3, "temp_c": 3}, "RM-404"), raw(b"online", channel="status")
+    registry = Registry()
+    registry.apply("RM-001", encode(device()))
+    heat = ValidateTask(BY_NAME["heat"], registry, 30 * DAY_MS, Position(5, NOW_MS))
+    heat.warm([read(record, n) for n, record in enumerate([old, fresh, unknown, status, tick()])])
+    assert decoded == [fresh.value]
+    assert heat.position() == Position(5, NOW_MS)
+
+
+def test_a_kind_whose_readings_are_judged_by_themselves_needs_no_warm_up() -> None:
+    weighbridge = BY_NAME["waste"].by_name["weighbridge"]
+    assert weighbridge.memory_ms == 0
+    assert not any(row.remembers for row in limits_of(weighbridge, device("WB-001", "waste", "weighbridge")).rows)
+
+
+def test_warmed_up_it_knows_what_is_stuck_also_of_a_device_that_speaks_seldom() -> None:
+    """As seldom as it may, to be compared with the value before at all."""
+    plant = BY_NAME["heat"].by_name["plant"]
+    body = {"flow_m3_h": 120.5}
+    registry = Registry()
+    registry.apply("PL-001", encode(device("PL-001", kind="plant")))
+    times = [NOW_MS, NOW_MS + 29 * 60_000, NOW_MS + 58 * 60_000]
+    records = [read(raw({"ts": at} | body, "PL-001", kind="plant", at_ms=at), n) for n, at in enumerate(times)]
+
+    def begun(position: Position) -> ValidateTask:
+        return ValidateTask(BY_NAME["heat"], registry, 30 * DAY_MS, position)
+
+    whole = begun(Position(0)).feed(records)
+    clock_ms = times[2] - 1_000
+    second = begun(Position(2, clock_ms))
+    second.warm([record for record in records[:2] if record.timestamp_ms >= clock_ms - plant.memory_ms])
+    assert second.feed(records[2:]).records == whole.records[2:]
+    assert readings(whole)[2].flags == {"flow_m3_h": "stuck"}
