@@ -6,15 +6,16 @@ from contextlib import closing
 from typing import Any
 
 from deploy.native import Endpoints, endpoints
+from deploy.observe import lag_by_stream
 from deploy.reconcile import Account, Identity, by_origin, raw_side, reading_side, refused_side, stored_side
-from deploy.roles import READS, STORE_GROUP
+from deploy.roles import STORE_GROUP
 from deploy.settings import Settings
 from processors.io.influx import InfluxReader
 from processors.io.kafka_admin import Admin
 from processors.io.kafka_read import read_all
-from processors.store import READINGS
 from schemas import topics
 from schemas.dead import DeadLetter
+from schemas.fields import READINGS
 from schemas.kind import Stream
 from schemas.streams import STREAMS
 
@@ -22,10 +23,13 @@ _SKEW_MS = 5_000  # between the clocks of collectors
 
 
 def under_way(settings: Settings) -> tuple[int, int]:
-    """How many records are not processed yet, and the time of receipt up to which everything is; 0 when nothing ever was."""
+    """How many records of what devices sent are not processed yet, and the time of receipt up to which all is stored.
+
+    The time is 0 when nothing ever was.
+    """
     names = [stream.name for stream in STREAMS]
     with closing(Admin(endpoints(settings).kafka_bootstrap)) as admin:
-        lag = sum(sum(admin.lag(group, map(topic_of, names)).values()) for group, topic_of in READS.items())
+        lag = sum(lag_by_stream(admin).values())
         partitions = admin.partitions(map(topics.reading, names))
         committed = admin.committed(STORE_GROUP, partitions)
     clocks = [committed[partition].clock_ms if partition in committed else 0 for partition in partitions]

@@ -6,12 +6,12 @@ import structlog
 
 from deploy import children
 from deploy.native import NativeError, endpoints
-from deploy.roles import READS
+from deploy.roles import READS, Reads, topics_of
 from deploy.settings import Settings
 from deploy.watch import Sample, scrape
 from processors.io.kafka_admin import Admin
 from schemas import topics
-from schemas.ports import RetryLater
+from schemas.ports import Partition, RetryLater
 from schemas.streams import BY_NAME
 
 log = structlog.get_logger()
@@ -34,9 +34,35 @@ def observe(settings: Settings, at_ms: int, admin: Admin | None = None) -> Sampl
 
 
 def lag_by_stream(admin: Admin) -> dict[str, int]:
-    """Records that were written and not yet read, over the roles one behind the other."""
+    """Records of what devices sent that were written and not yet read, over the roles one behind the other."""
     lag: Counter[str] = Counter()
-    for group, topic_of in READS.items():
-        for partition, behind in admin.lag(group, [topic_of(name) for name in BY_NAME]).items():
+    sent = {name(stream) for name in (topics.raw, topics.reading) for stream in BY_NAME}
+    for group in dict.fromkeys(reads.group for reads in READS):
+        for partition, behind in admin.lag(group, [topic for topic in topics_of(group) if topic in sent]).items():
             lag[topics.stream_of(partition.topic)] += behind
     return dict(lag)
+
+
+class Drain:
+    """Has all that is in Kafka now been read by everyone, with all that came of it? Asked until it says so.
+
+    Ticks come all the time, so the lag may never be 0 everywhere at once. But once a stage has read what was there when the
+    stage before had, it has read all that came of it.
+    """
+
+    def __init__(self, admin: Admin) -> None:
+        self._admin = admin
+        self._stages = iter(READS)
+        self._stage: Reads | None = next(self._stages)
+        self._ends: dict[Partition, int] = {}
+
+    def __call__(self) -> bool:
+        while self._stage:
+            self._ends = self._ends or self._admin.ends(self._admin.partitions(self._stage.topics))
+            committed = self._admin.committed(self._stage.group, self._ends)
+            firsts = self._admin.firsts(partition for partition in self._ends if partition not in committed)
+            reached = firsts | {partition: position.reached for partition, position in committed.items()}
+            if any(reached[partition] < end for partition, end in self._ends.items()):
+                return False
+            self._stage, self._ends = next(self._stages, None), {}
+        return True

@@ -9,6 +9,7 @@ from deploy.settings import Settings
 from ingest.slots import slots_of
 from processors.io.kafka_admin import Admin, TopicSpec
 from schemas import topics
+from schemas.aggregate import LEVELS
 from schemas.device import Device, encode
 from schemas.instants import HOUR_MS
 from schemas.ports import OutRecord, RecordSink
@@ -16,6 +17,7 @@ from schemas.streams import STREAMS
 
 MAX_RECORD_BYTES = 17 * 1024 * 1024
 _DEAD_DAYS = 90
+_LEAST_WINDOW_HOURS = 48  # a day's window is made of its hours, and stays open for some minutes after its end
 
 
 def topic_specs(settings: Settings) -> list[TopicSpec]:
@@ -25,9 +27,13 @@ def topic_specs(settings: Settings) -> list[TopicSpec]:
     # Kafka refuses timestamps far ahead of its own clock, and a simulated week may lie anywhere
     free = {"message.timestamp.after.max.ms": str(2**63 - 1), "message.timestamp.before.max.ms": str(2**63 - 1)}
     compact = {"cleanup.policy": "compact"}
-    specs = [
-        TopicSpec(name(stream.name), many, copies, kept | free) for stream in STREAMS for name in (topics.raw, topics.reading)
-    ]
+    specs = [TopicSpec(of(stream.name), many, copies, kept | free) for stream in STREAMS for of in (topics.raw, topics.reading)]
+    windows = kept | free | {"retention.ms": str(max(settings.raw_retention_hours, _LEAST_WINDOW_HOURS) * HOUR_MS)}
+    for name in (stream.name for stream in STREAMS):
+        like_readings = topics.rows(name), *(topics.aggregate(level, name) for level in LEVELS)
+        specs += [TopicSpec(topic, many, copies, windows) for topic in like_readings]
+        specs += [TopicSpec(topic, 1, copies, windows) for topic in (topics.zone_part(name), topics.zone(name))]
+    specs.append(TopicSpec(topics.LATE, 1, copies, windows))
     dead = kept | free | {"retention.ms": str(_DEAD_DAYS * 24 * HOUR_MS)}
     specs.append(TopicSpec(topics.DEAD, many, copies, dead))
     specs.append(TopicSpec(topics.DEVICE, 1, copies, compact | free))

@@ -7,12 +7,12 @@ The new position carries the partition's clock as it was then: the time asked fo
 before as the role must remember, so that the readings after it are judged as they were the first time.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 
 from deploy.native import endpoints
-from deploy.roles import READS
+from deploy.roles import STORE_GROUP, VALIDATE_GROUP, topics_of
 from deploy.settings import Settings
 from processors.io.kafka_admin import Admin
 from schemas import topics
@@ -29,8 +29,8 @@ class InUse(Exception):
 
 
 def roles() -> list[str]:
-    """Those that can be taken back: whose group reads streams."""
-    return [group.removeprefix(_PREFIX) for group in READS]
+    """Those that can be taken back. Windows are not: `hanan recompute` makes them anew."""
+    return [group.removeprefix(_PREFIX) for group in (VALIDATE_GROUP, STORE_GROUP)]
 
 
 @dataclass
@@ -50,10 +50,9 @@ class Rewind:
 def plan(settings: Settings, role: str, from_ms: int) -> Rewind:
     """What a rewind would do now."""
     group = f"{_PREFIX}{role}"
-    topic_of: Callable[[str], str] = READS[group]
     planned = Rewind(group, records=dict.fromkeys(BY_NAME, 0))
     with closing(Admin(endpoints(settings).kafka_bootstrap)) as admin:
-        partitions = admin.partitions(topic_of(name) for name in BY_NAME)
+        partitions = admin.partitions(topics_of(group))
         committed = admin.committed(group, partitions)
         wanted, firsts = admin.offsets_at(partitions, from_ms), admin.firsts(partitions)
         for partition, position in committed.items():

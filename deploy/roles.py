@@ -2,7 +2,9 @@
 
 import gc
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
 
 from deploy.broker_watch import watching_broker
 from deploy.clock import deployment_clock, monotonic_ms
@@ -13,24 +15,50 @@ from ingest.collector import Collector
 from ingest.io.paho_session import Broker, PahoSessions
 from ingest.slots import GROUP as COLLECT_GROUP
 from ingest.slots import slots_of
+from processors.aggregate import AggregateTasks
 from processors.io import clients
 from processors.io.influx import InfluxWriter
-from processors.io.kafka_read import TableReader
+from processors.io.kafka_read import LogReader, TableReader
 from processors.runner import Runner
 from processors.store import StoreTasks
 from processors.task import Tasks
 from processors.validate import ValidateTasks
 from schemas import topics
+from schemas.aggregate import HOUR, QUARTER
 from schemas.ports import RecordSink
-from schemas.streams import STREAMS
+from schemas.streams import BY_NAME, STREAMS
 
 Stop = Callable[[], bool]
 
 VALIDATE_GROUP = "hanan-validate"
+AGGREGATE_GROUP = "hanan-aggregate"
 STORE_GROUP = "hanan-store"
 
-# Which group reads which topic of a stream: what the lag is measured by.
-READS: Mapping[str, Callable[[str], str]] = {VALIDATE_GROUP: topics.raw, STORE_GROUP: topics.reading}
+
+class Reads(NamedTuple):
+    """One stage: a group, and topics that it reads."""
+
+    group: str
+    topics: tuple[str, ...]
+
+
+def _of_each(name: Callable[[str], str]) -> tuple[str, ...]:
+    return tuple(map(name, BY_NAME))
+
+
+# In the order in which data flow: what is at rest once a stage is will stay so when those before it are.
+READS: Sequence[Reads] = (
+    Reads(VALIDATE_GROUP, _of_each(topics.raw)),
+    Reads(AGGREGATE_GROUP, _of_each(topics.reading)),
+    Reads(AGGREGATE_GROUP, _of_each(partial(topics.aggregate, QUARTER))),
+    Reads(AGGREGATE_GROUP, _of_each(partial(topics.aggregate, HOUR))),
+    Reads(AGGREGATE_GROUP, _of_each(topics.zone_part)),
+    Reads(STORE_GROUP, tuple(StoreTasks().topics)),
+)
+
+
+def topics_of(group: str) -> tuple[str, ...]:
+    return tuple(topic for reads in READS if reads.group == group for topic in reads.topics)
 
 
 def run_role(role: str, name: str, settings: Settings, meter: PrometheusMeter, stop: Stop) -> None:
@@ -73,6 +101,13 @@ def _validate(name: str, settings: Settings, meter: PrometheusMeter, stop: Stop)
     _runner(name, settings, meter, VALIDATE_GROUP, ValidateTasks(table, settings.readings_retention_days)).run(stop)
 
 
+def _aggregate(name: str, settings: Settings, meter: PrometheusMeter, stop: Stop) -> None:
+    bootstrap = endpoints(settings).kafka_bootstrap
+    table, history = TableReader(bootstrap, topics.DEVICE), LogReader(bootstrap)
+    tasks = AggregateTasks(table, history, settings.time_zone, settings.kafka_partitions)
+    _runner(name, settings, meter, AGGREGATE_GROUP, tasks).run(stop)
+
+
 def _store(name: str, settings: Settings, meter: PrometheusMeter, stop: Stop) -> None:
     places = endpoints(settings)
     writer = InfluxWriter(places.influx_url, places.influx_token, places.influx_org)
@@ -101,6 +136,7 @@ def _runner(
 _ROLES: Mapping[str, Callable[[str, Settings, PrometheusMeter, Stop], None]] = {
     "collect": _collect,
     "validate": _validate,
+    "aggregate": _aggregate,
     "store": _store,
 }
 ROLES = tuple(_ROLES)

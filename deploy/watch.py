@@ -9,6 +9,7 @@ from urllib.request import urlopen
 from prometheus_client.parser import text_string_to_metric_families
 
 from deploy.metrics import PREFIX
+from schemas.fields import READINGS
 from schemas.streams import BY_NAME
 
 Labels = tuple[tuple[str, str], ...]
@@ -23,7 +24,7 @@ class Sample:
 
     at_ms: int
     series: Series
-    lag: Mapping[str, int] = field(default_factory=dict)  # by stream, over all groups
+    lag: Mapping[str, int] = field(default_factory=dict)  # by stream, of what devices sent, over all groups
 
     def total(self, name: str, **labels: str) -> float:
         wanted = set(labels.items())
@@ -119,7 +120,7 @@ class Watch:
             _rate(stored, before.total("hanan_points_total", stream=name), now, before),
             int(now.total("hanan_suspect_total", stream=name)),
             now.lag.get(name),
-            now.latest("hanan_last_stored_ms", stream=name),
+            now.latest("hanan_last_stored_ms", stream=name, bucket=READINGS),
             sum(dead.values()),
             dead.most_common(3),
             p50,
@@ -127,8 +128,8 @@ class Watch:
         )
 
     def _latency(self, stream: str, now: Sample) -> tuple[float | None, float | None]:
-        after = now.by_label("hanan_stored_after_ms_bucket", "le", stream=stream)
-        before = self._samples[0].by_label("hanan_stored_after_ms_bucket", "le", stream=stream)
+        after = now.by_label("hanan_stored_after_ms_bucket", "le", stream=stream, bucket=READINGS)
+        before = self._samples[0].by_label("hanan_stored_after_ms_bucket", "le", stream=stream, bucket=READINGS)
         if now is self._samples[0]:
             before = Counter()
         cumulative = sorted((float(bound), count - before.get(bound, 0)) for bound, count in after.items())

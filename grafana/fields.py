@@ -1,10 +1,8 @@
-"""How points are named in InfluxDB, as the dashboards read them. The one place to change when a writer names them otherwise."""
+"""What the dashboards choose of what is stored. The names themselves are those of `schemas.fields`."""
 
 from schemas.aggregate import LEVELS
 from schemas.kind import Kind, Stream
 from schemas.metric import Aggregation, Metric, Nature
-
-READINGS, AGGREGATES, ALERTS, OPS = "readings", "aggregates", "alerts", "ops"
 
 # How long a range may be for each level, in hours: at most some 1,500 points a series
 RAW_HOURS = 3
@@ -22,18 +20,6 @@ def main_aggregation(metric: Metric) -> Aggregation | None:
     if metric.nature is Nature.COUNTER:
         return Aggregation.INCREASE
     return Aggregation.MEAN if metric.nature is Nature.GAUGE else None
-
-
-def aggregate_field(metric: Metric, aggregation: Aggregation) -> str:
-    return f"{metric.name}_{aggregation.value}"
-
-
-def seconds_field(metric: Metric, state: str) -> str:
-    return f"{metric.name}_{state}_seconds"
-
-
-def states_of(metric: Metric) -> tuple[str, ...]:
-    return metric.states or ("false", "true")
 
 
 def level_choice() -> str:

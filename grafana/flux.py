@@ -4,7 +4,8 @@ Grafana puts in the time range for `v.timeRangeStart` and `v.timeRangeStop`, the
 `if` chooses is a plain value when a filter is planned, so that InfluxDB still filters where the data lies.
 """
 
-from grafana.fields import AGGREGATES, ALERTS, OPS, RAW_HOURS, READINGS, level_choice
+from grafana.fields import RAW_HOURS, level_choice
+from schemas.fields import AGGREGATES, ALERTS, OPS, READINGS
 
 RANGE = "range(start: v.timeRangeStart, stop: v.timeRangeStop)"
 ALL = ".*"

@@ -8,10 +8,10 @@ from typing import Any
 
 import yaml
 
-from grafana.fields import READINGS
 from grafana.push import FOLDER_TITLE, FOLDER_UID
 from grafana.target import SOURCE_UID
 from grafana.words import LANGUAGES
+from schemas.fields import READINGS
 from schemas.kind import Stream
 from schemas.streams import STREAMS
 

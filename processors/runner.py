@@ -50,6 +50,7 @@ class Seat:
 
     task: Task
     begin: int
+    read: int = 0
     output: Output | None = None
     safe: Position | None = None
 
@@ -199,6 +200,7 @@ class Runner:
                 batch = [record for record in batch if record.offset >= seat.begin]  # noqa: PLW2901
             if batch:
                 seat.output = seat.task.feed(batch)
+                seat.read = batch[-1].offset + 1
         if records:
             self._meter.add("records_read", len(records))
 
@@ -216,7 +218,8 @@ class Runner:
         self._count(outputs)
         for seat in self._seats.values():
             if seat.output:
-                seat.output, seat.safe = None, seat.task.position()
+                position = seat.task.position()
+                seat.output, seat.safe = None, position._replace(read=seat.read) if position.offset < seat.read else position
 
     def _send(self, records: Sequence[OutRecord]) -> None:
         sent = 0
@@ -234,17 +237,21 @@ class Runner:
             assert self._writer
             refusals = self._writer.write(bucket, [line for _, (_, line, _) in pairs])
             now_ms = self._clock.now_ms()
+            buried: set[tuple[str, int, int]] = set()  # a record of many points makes one letter, with the first reason
             for refusal in refusals:
                 output, point = pairs[refusal.index]
-                letter = refused(point.source, Reason.REFUSED_BY_STORE, refusal.why)
-                output.records.append(to_record(letter))
-                output.counts["dead", letter.stream, letter.reason.value] += 1
+                source = point.source
+                if (place := source[:3]) not in buried:
+                    buried.add(place)
+                    letter = refused(source, Reason.REFUSED_BY_STORE, refusal.why)
+                    output.records.append(to_record(letter))
+                output.counts["dead", stream_of(source.topic), Reason.REFUSED_BY_STORE.value] += 1
             latencies: dict[str, list[int]] = defaultdict(list)
             for _, (_, _, source) in pairs:
                 latencies[source[0]].append(now_ms - source[-1])
             for topic, values in latencies.items():
-                self._meter.observe("stored_after_ms", values, stream=stream_of(topic))
-                self._meter.set("last_stored_ms", now_ms - min(values), stream=stream_of(topic))
+                self._meter.observe("stored_after_ms", values, stream=stream_of(topic), bucket=bucket)
+                self._meter.set("last_stored_ms", now_ms - min(values), stream=stream_of(topic), bucket=bucket)
         for output in outputs:
             output.points = []  # safe now; a retry of the flush must not write them again
 

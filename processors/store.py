@@ -1,24 +1,36 @@
-"""The store role: readings -> points. Without memory; what is written twice overwrites itself."""
+"""The store role: readings and windows -> points. Without memory; what is written twice overwrites itself."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
 
 from processors.points import line
 from processors.task import Output, new_point
-from schemas import topics
-from schemas.codec import decode_reading
+from processors.windows.points import WindowLines
+from schemas import codec, topics
+from schemas.aggregate import LEVELS
 from schemas.dead import DeadLetter, to_record
+from schemas.fields import AGGREGATES, READINGS
+from schemas.kind import Stream
 from schemas.ports import Partition, Position, Record
 from schemas.reason import Reason
 from schemas.streams import BY_NAME
 
-READINGS = "readings"
+
+class Writing(NamedTuple):
+    """What becomes of one topic. `lines` raises ValueError, KeyError or TypeError for a record that is none of it."""
+
+    stream: str
+    bucket: str
+    lines: Callable[[bytes], Sequence[str]]
+    counted: str  # the name that its points are counted by
 
 
 class StoreTask:
-    """One partition of one reading topic."""
+    """One partition of one topic."""
 
-    def __init__(self, stream: str, position: Position) -> None:
-        self._stream = stream
+    def __init__(self, writing: Writing, position: Position) -> None:
+        self._writing = writing
         self._position = position
 
     def position(self) -> Position:
@@ -28,8 +40,9 @@ class StoreTask:
         """Nothing to remember."""
 
     def feed(self, records: Sequence[Record]) -> Output:
+        stream, bucket, lines, counted = self._writing
         out = Output()
-        stream, append = self._stream, out.points.append
+        append = out.points.append
         clock_ms = self._position.clock_ms
         for record in records:
             _, _, _, key, value, _, timestamp_ms = record
@@ -38,13 +51,14 @@ class StoreTask:
             if key is None:
                 continue
             try:
-                append(new_point((READINGS, line(decode_reading(stream, value or b"")), record)))
-            except (ValueError, KeyError, TypeError) as error:  # not written by validate; never let it hold up the rest
-                out.records.append(to_record(refused(record, Reason.NOT_JSON, f"not a reading: {error!r}")))
-                out.counts["dead", self._stream, Reason.NOT_JSON.value] += 1
+                for text in lines(value or b""):
+                    append(new_point((bucket, text, record)))
+            except (ValueError, KeyError, TypeError) as error:  # not written by us; never let it hold up the rest
+                out.records.append(to_record(refused(record, Reason.NOT_JSON, f"not for {bucket}: {error!r}")))
+                out.counts["dead", stream, Reason.NOT_JSON.value] += 1
         if records:
             self._position = Position(records[-1].offset + 1, clock_ms)
-        out.counts["points", self._stream, ""] = len(out.points)
+        out.counts[counted, stream, ""] = len(out.points)
         return out
 
 
@@ -63,11 +77,21 @@ def refused(record: Record, reason: Reason, detail: str) -> DeadLetter:
     )
 
 
-class StoreTasks:
-    """Stores the readings of all streams."""
+def _reading_lines(stream: str, value: bytes) -> Sequence[str]:
+    return (line(codec.decode_reading(stream, value)),)
 
-    def __init__(self) -> None:
-        self.topics = [topics.reading(name) for name in BY_NAME]
+
+class StoreTasks:
+    """Stores what all streams have."""
+
+    def __init__(self, streams: Mapping[str, Stream] = BY_NAME) -> None:
+        self._writings: dict[str, Writing] = {}
+        for name, stream in streams.items():
+            self._writings[topics.reading(name)] = Writing(name, READINGS, partial(_reading_lines, name), "points")
+            windows = Writing(name, AGGREGATES, WindowLines(stream), "window_points")
+            for topic in (*(topics.aggregate(level, name) for level in LEVELS), topics.zone(name)):
+                self._writings[topic] = windows
+        self.topics = [*self._writings]
 
     def refresh(self) -> None:
         """Nothing is looked up."""
@@ -76,4 +100,4 @@ class StoreTasks:
         return 0
 
     def start(self, partition: Partition, position: Position) -> StoreTask:
-        return StoreTask(topics.stream_of(partition.topic), position)
+        return StoreTask(self._writings[partition.topic], position)

@@ -58,10 +58,19 @@ new_out_record = partial(tuple.__new__, OutRecord)
 
 
 class Position(NamedTuple):
-    """What is committed for a partition: the next offset to read, and the partition's clock there (0 if unknown)."""
+    """What is committed for a partition: the next offset to read, and the partition's clock there (0 if unknown).
+
+    `read` is how far it has been read, where that is further: a task may hold back records that it still needs.
+    """
 
     offset: int
     clock_ms: int = 0
+    read: int = 0
+
+    @property
+    def reached(self) -> int:
+        """What lies behind it is lag."""
+        return max(self.offset, self.read)
 
 
 class Listener(Protocol):

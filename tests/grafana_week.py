@@ -10,12 +10,12 @@ from zlib import crc32
 from deploy.health_points import health_points
 from deploy.registry_points import points as registry_points
 from deploy.watch import RoleRow, StreamRow
-from grafana.fields import aggregate_field, seconds_field, states_of
 from processors.points import line
 from processors.rules.points import line as alert_line
 from schemas.aggregate import DAY, HOUR, MINUTE, QUARTER, expected_readings
 from schemas.alert import Alert, Change, Severity, State
 from schemas.device import Device
+from schemas.fields import aggregate_field, state_field, states_of
 from schemas.instants import DAY_MS, HOUR_MS, MINUTE_MS
 from schemas.kind import Kind
 from schemas.metric import Aggregation, Metric, Nature
@@ -127,7 +127,7 @@ def _fields(device: Device, kind: Kind, start: int, length: int) -> dict[str, st
         if metric.nature is Nature.STATE:
             for state in states_of(metric):
                 inside = str(now).lower() == state
-                found[seconds_field(metric, state)] = repr(length / 1_000 if inside else 0.0)
+                found[state_field(kind, metric, state)] = repr(length / 1_000 if inside else 0.0)
         elif metric.nature is Nature.COUNTER:
             found[aggregate_field(metric, Aggregation.INCREASE)] = repr(length / HOUR_MS)
         elif metric.nature is Nature.GAUGE:

@@ -10,17 +10,16 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from deploy import children
 from deploy.letters import Filter, read_letters
 from deploy.native import Endpoints, QuietProgress, Stack
-from deploy.observe import lag_by_stream
+from deploy.observe import Drain
 from deploy.operation import FLOW, Operation
 from deploy.prepare import ensure_topics, load_registry
-from deploy.roles import READS, open_sink
+from deploy.roles import open_sink, topics_of
 from deploy.settings import Settings
 from deploy.watch import Sample, scrape
 from processors.io.influx import InfluxReader
 from processors.io.kafka_admin import Admin
 from schemas.dead import DeadLetter
 from schemas.device import Device
-from schemas.streams import BY_NAME
 from tests.waiting import eventually
 
 
@@ -83,13 +82,13 @@ class Pipeline:
             return
         group = f"hanan-{role}"
         with closing(Admin(self.places.kafka_bootstrap)) as admin:
-            topics = [READS[group](name) for name in BY_NAME]
+            topics = topics_of(group)
             eventually(lambda: sum(admin.lag(group, topics).values()) <= len(topics), 300, 0.2, f"{role} has no lag")
 
     def drained(self) -> None:
         """Waits until all that was published has gone as far as it goes."""
         with closing(Admin(self.places.kafka_bootstrap)) as admin:
-            eventually(lambda: not sum(lag_by_stream(admin).values()), 60, 0.2, "nothing lags")
+            eventually(Drain(admin), 60, 0.2, "nothing lags")
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from deploy.demo.city.district import load_district
 from deploy.demo.city.registry import district_devices
 from deploy.demo.recordings import RecordingError, recorded_devices
 from deploy.native import NativeError, Stack, endpoints, progress_to
-from deploy.observe import lag_by_stream, observe
+from deploy.observe import Drain, observe
 from deploy.operation import FLOW, Operation, OperationError
 from deploy.prepare import ensure_topics, load_registry
 from deploy.roles import open_sink
@@ -132,7 +132,7 @@ class Run:
     def stop(self, keep_servers: bool) -> None:
         """In order, and to the end: the second Ctrl-C is the impatient one."""
         with progress_to(sys.stderr) as progress:
-            self.drained = self._operation.stop(self._nothing_left, _DRAIN_SECONDS, progress)
+            self.drained = self._operation.stop(self._nothing_left(), _DRAIN_SECONDS, progress)
             if self._admin:
                 self._admin.close()
             if not keep_servers:
@@ -157,14 +157,21 @@ class Run:
         else:
             console.print(f"[green]ended in order after {elapsed}; all that came in is stored[/green]", highlight=False)
 
-    def _nothing_left(self) -> bool:
-        if self._admin is None:
-            return True
-        self._look()
-        try:
-            return not sum(lag_by_stream(self._admin).values())
-        except RetryLater:
-            return False
+    def _nothing_left(self) -> Callable[[], bool]:
+        drain: Drain | None = None  # begun when it is first asked, which is after the feed has stopped
+
+        def asked() -> bool:
+            nonlocal drain
+            if self._admin is None:
+                return True
+            self._look()
+            try:
+                drain = drain or Drain(self._admin)
+                return drain()
+            except RetryLater:
+                return False
+
+        return asked
 
     def _look(self) -> None:
         self._watch.add(observe(self._settings, monotonic_ms(), self._admin))

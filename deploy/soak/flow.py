@@ -5,7 +5,7 @@ from contextlib import closing
 
 from deploy.native import Endpoints
 from processors.io.influx import InfluxReader
-from processors.store import READINGS
+from schemas.fields import READINGS
 from schemas.instants import format_rfc3339
 from schemas.ports import RetryLater
 

@@ -7,7 +7,7 @@ from influxdb_client.client.influxdb_client import InfluxDBClient
 from influxdb_client.domain.dialect import Dialect
 
 from deploy.native import Endpoints
-from processors.store import READINGS
+from schemas.fields import READINGS
 from schemas.instants import format_rfc3339
 
 _PATIENCE_MS = 300_000

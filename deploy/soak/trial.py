@@ -10,7 +10,7 @@ from deploy import children
 from deploy.audit import audit
 from deploy.clock import wall_ms
 from deploy.native import Endpoints, QuietProgress, Stack
-from deploy.observe import lag_by_stream
+from deploy.observe import Drain
 from deploy.operation import FLOW
 from deploy.prepare import ensure_topics, put_devices
 from deploy.registry_file import load_devices
@@ -103,16 +103,15 @@ class Trial:
         return self.stack.endpoints()
 
     def _drain(self) -> None:
-        """Nothing in flight at the collectors and no lag behind them, twice in a row."""
+        """Nothing in flight at the collectors, and then all that is in Kafka read by everyone."""
         deadline = time.monotonic() + _DRAIN_S
-        quiet = 0
         with closing(Admin(self.places.kafka_bootstrap)) as admin:
-            while quiet < 2:  # noqa: PLR2004  # a tick may come in between
+            drained = Drain(admin)
+            while self._in_flight() or not self._answers(drained):
                 if time.monotonic() > deadline:
                     raise TrialError(f"not drained within {_DRAIN_S:.0f} s; the logs are in {self.settings.home}/logs")
                 self.crew.tend()
                 time.sleep(_LOOK_S)
-                quiet = quiet + 1 if self._in_flight() == 0 and self._lag(admin) == 0 else 0
 
     def _in_flight(self) -> int:
         found = children.running(self.settings.home)
@@ -123,11 +122,11 @@ class Trial:
         return int(sum(value for (name, _), value in series.items() if name == "hanan_in_flight"))
 
     @staticmethod
-    def _lag(admin: Admin) -> int:
+    def _answers(drained: Drain) -> bool:
         try:
-            return sum(lag_by_stream(admin).values())
+            return drained()
         except RetryLater:
-            return 1
+            return False
 
 
 @contextmanager

@@ -6,12 +6,12 @@ from grafana_foundation_sdk.models.common import GraphDrawStyle
 from grafana_foundation_sdk.models.dashboard import DynamicConfigValue
 
 from grafana import flux, palette, panels
-from grafana.fields import ALERTS
 from grafana.frame import frame, row
 from grafana.marks import mapping, steps
 from grafana.options import Options
 from grafana.variables import variables
 from grafana.words import Language, Words
+from schemas.fields import ALERTS
 
 SEVERITIES = {
     "informational": Words("informational", "提示"),

@@ -8,13 +8,14 @@ from grafana import flux, panels
 from grafana.boards.alerts import by_severity, worst_map
 from grafana.boards.metric import why
 from grafana.boards.whole import figures
-from grafana.fields import AGGREGATES, aggregate_field, main_aggregation
+from grafana.fields import main_aggregation
 from grafana.frame import frame, row
 from grafana.marks import limits_of, thresholds
 from grafana.options import Options
 from grafana.units import unit_of
 from grafana.variables import variables
 from grafana.words import name_of
+from schemas.fields import AGGREGATES, aggregate_field
 from schemas.kind import Kind, Stream
 from schemas.metric import Aggregation, Metric
 from schemas.streams import STREAMS

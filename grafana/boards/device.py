@@ -6,11 +6,11 @@ from grafana_foundation_sdk.models.common import GraphDrawStyle, VisibilityMode
 from grafana_foundation_sdk.models.dashboard import DynamicConfigValue
 
 from grafana import flux, palette, panels
-from grafana.fields import AGGREGATES, OPS, READINGS
 from grafana.frame import frame, row
 from grafana.marks import fixed, quality_mapping, steps
 from grafana.options import Options
 from grafana.variables import single
+from schemas.fields import AGGREGATES, OPS, READINGS
 from schemas.streams import STREAMS
 
 ONE = 'r.device_id == "${device}"'

@@ -7,12 +7,12 @@ from grafana import flux, palette, panels
 from grafana.boards.extras import due
 from grafana.boards.metric import trend
 from grafana.boards.tables import worst
-from grafana.fields import READINGS
 from grafana.flux import BY_DEVICE, PICKED, registry
 from grafana.frame import frame, row
 from grafana.marks import steps
 from grafana.options import Options
 from grafana.variables import variables
+from schemas.fields import READINGS
 from schemas.waste import STREAM
 
 _FULL = 0.8

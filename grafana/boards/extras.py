@@ -9,11 +9,11 @@ from grafana_foundation_sdk.models.dashboard import DynamicConfigValue, Panel
 from grafana_foundation_sdk.models.xychart import SeriesMapping
 
 from grafana import flux, palette, panels
-from grafana.fields import AGGREGATES, OPS
 from grafana.flux import BY_DEVICE, PICKED, registry
 from grafana.marks import fixed
 from grafana.options import Options
 from grafana.target import SOURCE, Flux
+from schemas.fields import AGGREGATES, OPS
 
 _NEVER = 9_999.0  # hours: it does not rise
 

@@ -3,11 +3,12 @@
 from grafana_foundation_sdk.builders import timeseries
 
 from grafana import flux, palette, panels
-from grafana.fields import aggregate_field, main_aggregation, measurement, seconds_field, states_of
+from grafana.fields import main_aggregation, measurement
 from grafana.marks import fixed, is_trouble, limits_of, number, thresholds
 from grafana.options import Options
 from grafana.units import unit_of
 from grafana.words import name_of
+from schemas.fields import aggregate_field, state_field, states_of
 from schemas.kind import Kind, Stream
 from schemas.metric import Aggregation, Metric, Nature
 
@@ -80,7 +81,7 @@ def why(stream: Stream, kind: Kind, metric: Metric, options: Options) -> str:
 def _shares(stream: Stream, kind: Kind, metric: Metric, options: Options) -> timeseries.Panel:
     states = states_of(metric)
     yes_no = {"false": options.say("no", "否"), "true": options.say("yes", "是")}
-    titles = {seconds_field(metric, state): yes_no.get(state, state) for state in states}
+    titles = {state_field(kind, metric, state): yes_no.get(state, state) for state in states}
     free = iter(_STATE_COLORS * 2)
     colors = {
         yes_no.get(state, state): palette.BAD

@@ -10,13 +10,13 @@ from grafana_foundation_sdk.builders.dashboard import Dashboard
 
 from grafana import flux, panels
 from grafana.boards.whole import figures, where
-from grafana.fields import AGGREGATES, OPS, READINGS
 from grafana.frame import frame, row
 from grafana.marks import steps
 from grafana.options import Options
 from grafana.palette import BAD, GOOD
 from grafana.variables import variables
 from grafana.words import Words
+from schemas.fields import AGGREGATES, OPS, READINGS
 from schemas.streams import STREAMS
 
 ROLES = ("collect", "validate", "store", "aggregate", "alert")

@@ -201,7 +201,7 @@ class Source:
         # librdkafka waits without bound for a coordinator that hangs, and no other thread gets at the consumer meanwhile (so
         # librdkafka 2.16 and its Python binding); a question that has a bound goes ahead and finds out.
         self.committed(positions)
-        offsets = [TopicPartition(*partition, offset, metadata=str(clock)) for partition, (offset, clock) in positions.items()]
+        offsets = [TopicPartition(*each, to.offset, metadata=common.metadata_of(to)) for each, to in positions.items()]
         try:
             results = self._consumer.commit(offsets=offsets, asynchronous=False)
         except KafkaException as failure:
@@ -413,7 +413,7 @@ def _position(found: TopicPartition) -> Position | None:
     if found.offset < 0:
         return None
     try:
-        return Position(found.offset, common.clock_of(found.metadata))
+        return common.position_of(found.offset, found.metadata)
     except UnicodeDecodeError:  # another program's, see kafka_common
         return Position(found.offset)
 

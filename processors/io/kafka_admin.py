@@ -87,7 +87,7 @@ class Admin:
         with self._asking() as client:
             found = client.list_group_offsets({group: wanted})[group]
         return {
-            Partition(at.topic, at.partition): Position(value.offset, common.clock_of(value.metadata))
+            Partition(at.topic, at.partition): common.position_of(value.offset, value.metadata)
             for at, value in found.items()
             if value.offset >= 0
         }
@@ -98,7 +98,7 @@ class Admin:
         ends, committed = self.ends(partitions), self.committed(group, partitions)
         without = [partition for partition in partitions if partition not in committed]
         firsts = self.firsts(without) if without else {}
-        return {p: max(0, ends[p] - (committed[p].offset if p in committed else firsts[p])) for p in partitions}
+        return {p: max(0, ends[p] - (committed[p].reached if p in committed else firsts[p])) for p in partitions}
 
     def offsets_at(self, partitions: Iterable[Partition], timestamp_ms: int) -> dict[Partition, int]:
         """The first offset of each whose record is not older; the end where there is none."""
@@ -118,8 +118,8 @@ class Admin:
     def set_committed(self, group: str, positions: Mapping[Partition, Position]) -> None:
         """Of a group without members. CommitRefused when it has some after all."""
         offsets = {
-            TopicPartition(*partition): OffsetAndMetadata(offset, common.metadata_of(clock_ms), -1)
-            for partition, (offset, clock_ms) in positions.items()
+            TopicPartition(*partition): OffsetAndMetadata(position.offset, common.ended(common.metadata_of(position)), -1)
+            for partition, position in positions.items()
         }
         with self._asking() as client:
             results = client.alter_group_offsets(group, offsets)

@@ -1,5 +1,7 @@
 """What both Kafka clients are set to, so that they can stand in for each other."""
 
+from schemas.ports import Position
+
 # The largest record with its framing: a dead letter of 16 MiB, and its reasons. The broker's `message.max.bytes` is above it.
 MAX_RECORD_BYTES = 17 * 1024 * 1024
 
@@ -31,12 +33,19 @@ FULL_RETRY_MS = 50
 _END = "\0"
 
 
-def metadata_of(clock_ms: int) -> str:
-    """A partition's clock as a commit's metadata, for clients that store strings as they are."""
-    return f"{clock_ms}{_END}"
+def metadata_of(position: Position) -> str:
+    """What a commit's metadata carry beside the offset: the partition's clock, and how far it was read if further."""
+    return f"{position.clock_ms} {position.read}" if position.read else str(position.clock_ms)
 
 
-def clock_of(metadata: str | None) -> int:
-    """The partition's clock in a commit's metadata; 0 where another program committed."""
-    text = (metadata or "").partition(_END)[0]
-    return int(text) if text.isdecimal() else 0
+def ended(metadata: str) -> str:
+    """For clients that store strings as they are."""
+    return f"{metadata}{_END}"
+
+
+def position_of(offset: int, metadata: str | None) -> Position:
+    """As it was committed; with only the offset where another program did it."""
+    clock, _, read = (metadata or "").partition(_END)[0].partition(" ")
+    if not clock.isdecimal() or not (read or "0").isdecimal():
+        return Position(offset)
+    return Position(offset, int(clock), int(read or 0))

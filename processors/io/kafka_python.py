@@ -174,8 +174,8 @@ class Source:
         if not positions.keys() <= self._assigned:
             raise CommitRefused("the group gave the partitions to another")
         offsets = {
-            TopicPartition(*partition): OffsetAndMetadata(offset, common.metadata_of(clock), -1)
-            for partition, (offset, clock) in positions.items()
+            TopicPartition(*partition): OffsetAndMetadata(position.offset, common.ended(common.metadata_of(position)), -1)
+            for partition, position in positions.items()
         }
         try:
             self._consumer().commit(offsets, timeout_ms=self._answer_ms)
@@ -190,7 +190,7 @@ class Source:
     def _committed(self, partition: Partition) -> Position | None:
         consumer = self._consumer()
         found = self._ask(consumer.committed, TopicPartition(*partition), metadata=True)
-        return Position(found.offset, common.clock_of(found.metadata)) if found and found.offset >= 0 else None
+        return common.position_of(found.offset, found.metadata) if found and found.offset >= 0 else None
 
     def bounds(self, partitions: Iterable[Partition]) -> dict[Partition, tuple[int, int]]:
         wanted = [TopicPartition(*partition) for partition in partitions]

@@ -31,6 +31,25 @@ def read_all(bootstrap: str, topics: Sequence[str], from_ms: int | None = None, 
         reader.close()
 
 
+class LogReader:
+    """See `processors.aggregate.History`."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self._bootstrap = bootstrap
+
+    def since(self, partition: Partition, from_ms: int) -> Iterator[Record]:
+        reader = _Reader(self._bootstrap)
+        try:
+            at, end = reader.begin(partition, from_ms), reader.end(partition)
+            if at >= end:
+                return
+            reader.assign({partition: at})
+            while not reader.has_read(partition, end):
+                yield from [record for record in reader.read(1.0, (partition,)) if record.offset < end]
+        finally:
+            reader.close()
+
+
 class TableReader:
     """See `schemas.ports.Table`."""
 

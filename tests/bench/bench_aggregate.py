@@ -1,7 +1,8 @@
 """What the aggregate role costs: `python -m tests.bench.bench_aggregate [devices …]`.
 
 The tasks alone, on records as validate writes them and Kafka's clients hand them over: CPU a reading, and memory once all
-windows of the lateness are open. Each line is a process of its own, so that memory is that of its line.
+windows of the lateness are open. Each line is a process of its own, so that memory is that of its line. What the whole role
+costs on a real Kafka `python -m tests.bench` says.
 """
 
 import argparse
@@ -11,20 +12,22 @@ import sys
 import time
 from collections.abc import Sequence
 from random import Random
-from typing import Any
 
+from processors.task import Task
+from processors.windows.book import Place
 from processors.windows.calendar import Calendar
-from processors.windows.keeper import Keeper, Place
 from processors.windows.level import LADDERS, LevelTask
 from processors.windows.minute import MinuteTask
+from processors.windows.roster import Roster
 from schemas import topics
-from schemas.aggregate import Window, decode, encode
-from schemas.device import Device, Registry
+from schemas.aggregate import HOUR, MINUTE, QUARTER, Window, decode, encode
+from schemas.device import Device
 from schemas.kind import Kind, Stream
 from schemas.metric import Range, counter, gauge, state
 from schemas.ports import Position, Record
 
 START_MS = 1_768_435_200_000
+QUARTER_MS = 15 * 60_000
 PARTITIONS = 4
 PLACES = [Place(number, PARTITIONS) for number in range(PARTITIONS)]
 _WIDE = Range(-1e6, 1e6)
@@ -50,7 +53,7 @@ MIXED = Kind(
 BENCH = Stream(name="bench", en="Bench", zh="测试", kinds=(FIVE_GAUGES, MIXED))
 
 
-def registry_of(kind: Kind, devices: int, interval_s: int) -> Registry:
+def roster_of(kind: Kind, devices: int, interval_s: int) -> Roster:
     given = {
         "stream": "bench",
         "kind": kind.name,
@@ -61,11 +64,9 @@ def registry_of(kind: Kind, devices: int, interval_s: int) -> Registry:
         "gateway": "",
         "params": {},
     }
-    return Registry(
-        {
-            f"DEV-{n:06}": Device.model_construct(**given, device_id=f"DEV-{n:06}", zone=f"zone-{n % 20}", interval_s=interval_s)
-            for n in range(devices)
-        }
+    return Roster(
+        Device.model_construct(**given, device_id=f"DEV-{n:06}", zone=f"zone-{n % 20}", interval_s=interval_s)
+        for n in range(devices)
     )
 
 
@@ -108,7 +109,7 @@ def resident_mb() -> float:
 class Cost:
     """Of the tasks of all partitions: CPU time within `feed` only."""
 
-    def __init__(self, tasks: Sequence[Keeper[Any]]) -> None:
+    def __init__(self, tasks: Sequence[Task]) -> None:
         self.tasks, self.cpu_s = tasks, 0.0
 
     def feed(self, batches: Sequence[Sequence[Record]]) -> None:
@@ -119,22 +120,22 @@ class Cost:
 
 
 def minutes_level(kind: Kind, devices: int, interval_s: int, minutes: int) -> tuple[float, int]:
-    registry = registry_of(kind, devices, interval_s)
-    cost = Cost([MinuteTask(BENCH, registry, place, Position(0)) for place in PLACES])
+    roster = roster_of(kind, devices, interval_s)
+    cost = Cost([MinuteTask(BENCH, roster, place, Position(0)) for place in PLACES])
     feed = Feed(kind, devices, interval_s)
     for second in range(minutes * 60):
         cost.feed(feed.second(START_MS + second * 1_000))
     return cost.cpu_s, sum(feed.offsets) - minutes * 60 * PARTITIONS
 
 
-def quarters_level(kind: Kind, devices: int, interval_s: int, minutes: int) -> tuple[float, int]:
-    """On windows as the level below writes them: of each device one a minute, with as many readings as it sends in one."""
+def hours_level(kind: Kind, devices: int, interval_s: int, quarters: int) -> tuple[float, int]:
+    """On windows as the level below writes them: of each device one a quarter, with as many readings as it sends in one."""
     calendar = Calendar("Asia/Shanghai")
     cost = Cost([LevelTask(LADDERS[0], BENCH, calendar, place, Position(0)) for place in PLACES])
     windows = Windows(kind, devices, interval_s)
-    for minute in range(minutes):
-        cost.feed(windows.minute(START_MS + minute * 60_000))
-    return cost.cpu_s, devices * minutes
+    for quarter in range(quarters):
+        cost.feed(windows.quarter(START_MS + quarter * QUARTER_MS))
+    return cost.cpu_s, devices * quarters
 
 
 class Windows:
@@ -142,40 +143,46 @@ class Windows:
 
     def __init__(self, kind: Kind, devices: int, interval_s: int) -> None:
         self.devices = devices
-        registry = registry_of(kind, 1, interval_s)
-        task = MinuteTask(BENCH, registry, Place(0, 1), Position(0))
+        task = MinuteTask(BENCH, roster_of(kind, 1, interval_s), Place(0, 1), Position(0))
         feed = Feed(kind, 1, interval_s, in_order=1)
-        records = [each for second in range(61) for each in task.feed(feed.second(START_MS + second * 1_000)[0]).records]
-        (self.like,) = [window for each in records if each.key == b"1m" for window in decode(each.value or b"")[1]]
+        records = [each for second in range(901) for each in task.feed(feed.second(START_MS + second * 1_000)[0]).records]
+        (self.like,) = [window for each in records if each.key == b"15m" for window in decode(each.value or b"")[1]]
         self.offset = 0
 
-    def minute(self, start_ms: int) -> list[list[Record]]:
+    def quarter(self, start_ms: int) -> list[list[Record]]:
         found: list[list[Record]] = []
         for partition in range(PARTITIONS):
             windows: list[Window] = [
-                {**self.like, "device_id": f"DEV-{n:06}", "zone": f"zone-{n % 20}", "start": start_ms, "end": start_ms + 60_000}
+                {
+                    **self.like,
+                    "device_id": f"DEV-{n:06}",
+                    "zone": f"zone-{n % 20}",
+                    "start": start_ms,
+                    "end": start_ms + QUARTER_MS,
+                }
                 for n in range(partition, self.devices, PARTITIONS)
             ]
             chunks = [windows[at : at + 200] for at in range(0, len(windows), 200)]
-            batch = [self._record(partition, b"1m", encode("1m", chunk), start_ms + 60_000) for chunk in chunks]
-            batch += [self._record(partition, None, b"", start_ms + 60_000 + second * 1_000) for second in range(60)]
+            end_ms = start_ms + QUARTER_MS
+            batch = [self._record(partition, QUARTER.encode(), encode(QUARTER, chunk), end_ms) for chunk in chunks]
+            batch += [self._record(partition, None, b"", end_ms + second * 1_000) for second in range(900)]
             found.append(batch)
         return found
 
     def _record(self, partition: int, key: bytes | None, value: bytes, at_ms: int) -> Record:
         self.offset += 1
-        return Record("aggregate-1m.bench", partition, self.offset, key, value, (), at_ms)
+        return Record(topics.aggregate(QUARTER, "bench"), partition, self.offset, key, value, (), at_ms)
 
 
-LEVELS = {"1m": minutes_level, "15m": quarters_level}
+LEVELS = {MINUTE: minutes_level, HOUR: hours_level}
 
 
-def measure(level: str, kind: str, devices: int, interval_s: int, minutes: int) -> None:
+def measure(level: str, kind: str, devices: int, interval_s: int, spans: int) -> None:
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)  # as the roles do
     before = resident_mb()
-    cpu_s, amount = LEVELS[level](BENCH.by_name[kind], devices, interval_s, minutes)
-    what = "reading" if level == "1m" else "window"
+    cpu_s, amount = LEVELS[level](BENCH.by_name[kind], devices, interval_s, spans)
+    what = "reading" if level == MINUTE else "window"
     us, mb = cpu_s / amount * 1e6, resident_mb()
     who = f"{level:>3}  {kind:7} {devices:8,} devices, each {interval_s:2} s"
     sys.stdout.write(f"{who}  {us:6.2f} us a {what:8}{mb:6.0f} MB, {before:.0f} of it before\n")
@@ -190,11 +197,11 @@ def main() -> None:
         level, kind, *numbers = given.one
         measure(level, kind, *map(int, numbers))
         return
-    for level, minutes in (("1m", 20), ("15m", 34)):
+    for level, spans in ((MINUTE, 20), (HOUR, 10)):
         for kind in BENCH.kinds:
             for interval_s in (60, 10):
                 for devices in given.devices:
-                    one = [level, kind.name, *map(str, (devices, interval_s, minutes))]
+                    one = [level, kind.name, *map(str, (devices, interval_s, spans))]
                     subprocess.run([sys.executable, "-m", "tests.bench.bench_aggregate", "--one", *one], check=True)
 
 

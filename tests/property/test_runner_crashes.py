@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from processors.runner import Pace, Runner
-from processors.store import READINGS, StoreTasks
+from processors.store import StoreTasks
 from processors.task import Tasks
 from processors.validate import ValidateTask, ValidateTasks
 from schemas import topics
 from schemas.dead import from_record
 from schemas.device import Registry, encode
+from schemas.fields import READINGS
 from schemas.instants import DAY_MS, HOUR_MS
 from schemas.ports import Listener, OutRecord, Partition, Position, Record, Refusal, RetryLater, send_each
 from schemas.streams import BY_NAME

@@ -12,7 +12,7 @@ from schemas.streams import BY_NAME
 from tests.factories import NOW_MS, device, raw, registration, tick
 from tests.memory import ManualClock, MemoryKafka, MemoryPointWriter, MemoryTable
 
-TOPICS = {f"{kind}.{stream}": 2 for kind in ("raw", "reading") for stream in ("bike", "waste", "heat", "drainage")}
+TOPICS = dict.fromkeys([*map(topics.raw, BY_NAME), *StoreTasks().topics], 2)
 NO_PAUSE = Pace(commit_ms=0, linger_ms=0)
 
 
@@ -80,7 +80,7 @@ def test_readings_pass_through_both_roles_and_are_committed_behind_them() -> Non
     assert world.stored() == 50
     assert world.kafka.committed("validate")[Partition("raw.heat", 0)].offset == 50
     assert world.kafka.committed("store")[Partition("reading.heat", 0)].offset == 50
-    assert world.meter.sums["stored_after_ms", "heat"] == 50
+    assert world.meter.sums["stored_after_ms", "heat", "readings"] == 50
 
 
 def test_nothing_is_committed_while_the_database_is_away_and_all_is_stored_when_it_is_back() -> None:
