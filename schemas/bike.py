@@ -7,9 +7,12 @@ the rotating ids that GBFS asks of public feeds are the business of whoever publ
 from collections.abc import Mapping
 from typing import Any
 
+from schemas.aggregate import MINUTE
+from schemas.indicator import Amount, Detail, Indicator, Target, mean, rate, ratio, share, total
 from schemas.kind import Kind, Parameter, Stream
 from schemas.metric import LOGGER_SENTINELS, Check, Metric, Param, Range, gauge, label, state
 from schemas.reason import Flag
+from schemas.view import View
 
 _COUNTS = ("num_vehicles_available", "num_vehicles_disabled", "num_docks_available", "num_docks_disabled")
 
@@ -115,4 +118,148 @@ VEHICLE = Kind(
     ),
 )
 
-STREAM = Stream(name="bike", en="Public bicycles", zh="公共自行车", kinds=(STATION, VEHICLE))
+# The state of the city. A minute counts for a station when it reported in it.
+_BIKES, _DOCKS = "num_vehicles_available", "num_docks_available"
+_WITH_BIKE = Amount("station_with_bike", "station", (_BIKES,), lambda s: s.last(_BIKES) >= 1, MINUTE)
+_WITH_DOCK = Amount("station_with_dock", "station", (_DOCKS,), lambda s: s.last(_DOCKS) >= 1, MINUTE)
+_EMPTY = Amount("minutes_empty", "station", (_BIKES,), lambda s: s.last(_BIKES) == 0, MINUTE)
+_FULL = Amount("minutes_full", "station", (_DOCKS,), lambda s: s.last(_DOCKS) == 0, MINUTE)
+
+
+def _taken(station: View) -> float:
+    """Bicycles fewer than a window before. Who takes one while another is brought back is not seen."""
+    return float(max(0, station.past().last(_BIKES) - station.last(_BIKES)))
+
+
+def _brought(station: View) -> float:
+    return float(max(0, station.last(_BIKES) - station.past().last(_BIKES)))
+
+
+def _unaccounted(station: View) -> float:
+    return float(abs(station.param("docks") - sum(station.last(name) for name in _COUNTS)))
+
+
+_SERVICE = Target(0.95, 0.85, "P: contracts of operators name 0.85 to 0.95 of stations in service")
+_IDLE = Target(0.05, 0.15, "P: what is left of the service targets")
+
+INDICATORS = (
+    Indicator(
+        name="stations_with_bike",
+        unit="1",
+        en="Stations with a bicycle",
+        zh="有车可借站点占比",
+        formula="minutes of stations with num_vehicles_available >= 1 / minutes of stations that reported",
+        amounts=(_WITH_BIKE,),
+        value=share,
+        target=_SERVICE,
+        source="S: num_vehicles_available of GBFS v3; P: availability by time",
+    ),
+    Indicator(
+        name="stations_with_dock",
+        unit="1",
+        en="Stations with a free dock",
+        zh="有位可还站点占比",
+        formula="minutes of stations with num_docks_available >= 1 / minutes of stations that reported",
+        amounts=(_WITH_DOCK,),
+        value=share,
+        target=_SERVICE,
+        source="S: num_docks_available of GBFS v3; P: availability by time",
+    ),
+    Indicator(
+        name="minutes_empty",
+        unit="min",
+        en="Minutes without a bicycle, all stations",
+        zh="空站时长合计",
+        formula="number of minutes of stations whose last num_vehicles_available is 0",
+        amounts=(_EMPTY,),
+        value=total,
+    ),
+    Indicator(
+        name="minutes_full",
+        unit="min",
+        en="Minutes without a free dock, all stations",
+        zh="满站时长合计",
+        formula="number of minutes of stations whose last num_docks_available is 0",
+        amounts=(_FULL,),
+        value=total,
+    ),
+    Indicator(
+        name="bikes_available",
+        unit="1",
+        en="Bicycles for hire",
+        zh="可借车辆总数",
+        formula="sum over stations of the mean of num_vehicles_available",
+        amounts=(Amount("bikes_available", "station", (_BIKES,), lambda s: s.mean(_BIKES)),),
+        value=total,
+        source="S: GBFS v3",
+    ),
+    Indicator(
+        name="bikes_disabled",
+        unit="1",
+        en="Bicycles out of order",
+        zh="故障车辆总数",
+        formula="sum over stations of the mean of num_vehicles_disabled",
+        amounts=(Amount("bikes_disabled", "station", ("num_vehicles_disabled",), lambda s: s.mean("num_vehicles_disabled")),),
+        value=total,
+        source="S: GBFS v3",
+    ),
+    Indicator(
+        name="rentals_per_hour",
+        unit="1/h",
+        en="Rentals an hour, at least",
+        zh="每小时借车数（下限）",
+        formula="sum over stations and minutes of how much num_vehicles_available fell since the minute before / hours",
+        amounts=(Amount("rentals", "station", (_BIKES,), _taken, MINUTE),),
+        value=rate,
+        source="P: from changes of counts, so crews that take bicycles away count too",
+    ),
+    Indicator(
+        name="returns_per_hour",
+        unit="1/h",
+        en="Returns an hour, at least",
+        zh="每小时还车数（下限）",
+        formula="sum over stations and minutes of how much num_vehicles_available rose since the minute before / hours",
+        amounts=(Amount("returns", "station", (_BIKES,), _brought, MINUTE),),
+        value=rate,
+        source="P: from changes of counts, so crews that bring bicycles count too",
+    ),
+    Indicator(
+        name="docks_unaccounted",
+        unit="1",
+        en="Docks that no count speaks of",
+        zh="车位数不符占比",
+        formula="sum over stations of |param docks - the last of all four counts together| / sum of param docks",
+        amounts=(
+            Amount("docks_unaccounted", "station", _COUNTS, _unaccounted, params=("docks",)),
+            Amount("docks", "station", _COUNTS, lambda s: s.param("docks"), params=("docks",)),
+        ),
+        value=ratio,
+        target=_IDLE,
+        source="S: GBFS v3 capacity; P: as a share",
+    ),
+    Indicator(
+        name="stations_suspect",
+        unit="1",
+        en="Stations with a suspect reading",
+        zh="读数可疑站点占比",
+        formula="stations with a reading flagged, by over_capacity above all / stations that reported",
+        amounts=(Amount("stations_suspect", "station", (), lambda s: s.suspect > 0),),
+        value=mean,
+        target=_IDLE,
+        source="S: GBFS v3, vehicles and docks are at most the capacity",
+    ),
+)
+
+DETAILS = (
+    Detail(name="minutes_empty", unit="min", en="Minutes without a bicycle", zh="空站时长", amount=_EMPTY),
+    Detail(name="minutes_full", unit="min", en="Minutes without a free dock", zh="满站时长", amount=_FULL),
+)
+
+STREAM = Stream(
+    name="bike",
+    en="Public bicycles",
+    zh="公共自行车",
+    kinds=(STATION, VEHICLE),
+    indicators=INDICATORS,
+    details=DETAILS,
+)

@@ -1,7 +1,12 @@
 """Sponge city 海绵城市: rain, what the sewers and basins make of it, the ground that should take it, and water on the road."""
 
+from collections.abc import Sequence
+
+from schemas.aggregate import QUARTER
+from schemas.indicator import Amount, Detail, Event, Indicator, Pool, Span, Target, depth, highest, ratio, total
 from schemas.kind import Kind, Parameter, Stream
 from schemas.metric import LOGGER_SENTINELS, PUMP, Aggregation, Metric, Param, Range, counter, gauge, state
+from schemas.view import View
 
 _P95 = (Aggregation.P95,)
 
@@ -47,6 +52,10 @@ LEVEL = Kind(
     params=(
         Parameter("depth_m", "m", "From the bed to the cover", "井深"),
         Parameter("pipe_diameter_m", "m", "Diameter of the pipe", "管径"),
+        Parameter("catchment_m2", "m2", "Area that drains past it; of outfalls alone, each area once", "汇水面积（仅排口）"),
+        Parameter(
+            "dry_flow_m3_h", "m3/h", "Flow in dry weather: a number, or pairs of hour and flow", "旱季流量（数值或按小时曲线）"
+        ),
     ),
     interval_s=60,
     metrics=(
@@ -172,9 +181,194 @@ UNDERPASS = Kind(
     ),
 )
 
+# The state of the city
+ALMOST_FULL = 0.8
+CLASSES_M = (0.15, 0.27, 0.50)
+_CLASSES = "P: 15 cm is a kerb, 27 cm the exhaust of a car, 50 cm its door"
+
+
+def _above_dry(outfall: View) -> float:
+    """Cubic metres beyond what flows in dry weather, of outfalls whose area is known."""
+    dry = outfall.curve("dry_flow_m3_h", outfall.day_hours)
+    return max(0.0, outfall.mean("flow_m3_h") - dry) * outfall.hours
+
+
+def _pump_hours(tank: View) -> float:
+    return sum(tank.in_state(pump, "running") for pump in ("pump_1", "pump_2") if tank.has(pump))
+
+
+def _held_back(pools: Sequence[Pool], _hours: float) -> float | None:
+    """Of the rain on the outfalls' areas, what did not run off."""
+    rain, runoff, area = pools
+    if not (rain.n and runoff.n and area.n and rain.means > 0):
+        return None
+    fallen_m3 = rain.means / 1_000 * area.total / area.spans
+    return 1 - runoff.total / fallen_m3
+
+
+_RAIN = Amount("rain_mm", "rain", ("rain_mm",), lambda r: r.increase("rain_mm"), QUARTER)
+_OUTFALL = ("catchment_m2", "dry_flow_m3_h")
+_RUNOFF = Amount("runoff_m3", "level", ("flow_m3_h",), _above_dry, QUARTER, _OUTFALL)
+_AREA = Amount("catchment_m2", "level", ("flow_m3_h",), lambda o: o.param("catchment_m2"), QUARTER, _OUTFALL)
+_ABOVE_80 = Amount(
+    "manholes_above_80",
+    "level",
+    ("level_m",),
+    lambda m: m.max("level_m") >= ALMOST_FULL * m.param("depth_m"),
+    params=("depth_m",),
+)
+_SURCHARGED = Amount(
+    "manholes_surcharged",
+    "level",
+    ("level_m",),
+    lambda m: m.max("level_m") > m.param("pipe_diameter_m"),
+    params=("pipe_diameter_m",),
+)
+_STORED = Amount("stored_m3", "tank", ("volume_m3",), lambda t: t.last("volume_m3"), params=("volume_m3",))
+_STORAGE = Amount("storage_m3", "tank", ("volume_m3",), lambda t: t.param("volume_m3"), params=("volume_m3",))
+_PUMPS = Amount("pump_hours", "tank", ("pump_1", "pump_2"), _pump_hours, either=True)
+_WATER = Amount("water_m", "underpass", ("depth_m",), lambda u: u.max("depth_m"))
+_HELD = "P: GB/T 51345-2018 asks for the share of the year's rain that is kept back; of Harbin's zone some 0.75 to 0.85"
+_GAUGES = "mean over gauges of the increase of rain_mm"
+_BEYOND = "sum over outfalls with catchment_m2 of max(0, mean flow_m3_h - dry_flow_m3_h) * hours"
+_KEPT = "1 - runoff_m3 / (rain / 1000 * sum of catchment_m2)"
+_HELD_TARGET = Target(0.8, 0.7, _HELD)
+RAINFALL = Event(
+    _RAIN, least=0.1, gap_hours=6, source="P: rain belongs to one event until six hours without a tenth of a mm in 15 min"
+)
+
+
+def _rain(name: str, en: str, zh: str, span: Span, hours: float = 0, target: Target | None = None) -> Indicator:
+    return Indicator(
+        name=name,
+        unit="mm",
+        en=en,
+        zh=zh,
+        formula=_GAUGES,
+        amounts=(_RAIN,),
+        value=depth,
+        span=span,
+        hours=hours,
+        target=target,
+        source="P: arithmetic mean of the gauges" if target is None else target.source,
+    )
+
+
+def _runoff(name: str, en: str, zh: str, span: Span) -> Indicator:
+    return Indicator(name=name, unit="m3", en=en, zh=zh, formula=_BEYOND, amounts=(_RUNOFF,), value=total, span=span)
+
+
+def _held(name: str, en: str, zh: str, span: Span) -> Indicator:
+    return Indicator(
+        name=name,
+        unit="1",
+        en=en,
+        zh=zh,
+        formula=_KEPT,
+        amounts=(_RAIN, _RUNOFF, _AREA),
+        value=_held_back,
+        span=span,
+        target=_HELD_TARGET,
+        source=_HELD,
+    )
+
+
+def _class_of(low: float, high: float, zh: str) -> Indicator:
+    name, bounds = f"underpasses_{low * 100:.0f}_cm", f"{low * 100:.0f} to {high * 100:.0f} cm"
+    bounds = bounds if high < float("inf") else f"{low * 100:.0f} cm and more"
+    return Indicator(
+        name=name,
+        unit="1",
+        en=f"Underpasses under {bounds} of water",
+        zh=zh,
+        formula=f"underpasses whose greatest depth_m is {bounds}",
+        amounts=(Amount(name, "underpass", ("depth_m",), lambda u: low <= u.max("depth_m") < high),),
+        value=total,
+        target=Target(0, 1, _CLASSES),
+        source=_CLASSES,
+    )
+
+
+INDICATORS = (
+    _rain("rain_mm", "Rain", "降雨量", Span.WINDOW),
+    _rain("rain_event_mm", "Rain of this event", "本场降雨量", Span.EVENT),
+    _rain("rain_1h_mm", "Rain of 1 h", "1小时降雨量", Span.ROLLING, 1),
+    _rain("rain_3h_mm", "Rain of 3 h", "3小时降雨量", Span.ROLLING, 3, Target(50, 100, "P: orange warning 50 mm, red 100 mm")),
+    _rain("rain_6h_mm", "Rain of 6 h", "6小时降雨量", Span.ROLLING, 6, Target(25, 50, "P: yellow warning 50 mm")),
+    _rain("rain_12h_mm", "Rain of 12 h", "12小时降雨量", Span.ROLLING, 12, Target(25, 50, "P: blue warning 50 mm")),
+    _rain("rain_24h_mm", "Rain of 24 h", "24小时降雨量", Span.ROLLING, 24),
+    _rain("rain_year_mm", "Rain of this year", "本年降雨量", Span.YEAR),
+    _runoff("runoff_m3", "Runoff", "径流量", Span.WINDOW),
+    _runoff("runoff_event_m3", "Runoff of this event", "本场径流量", Span.EVENT),
+    _held("held_back_event", "Rain held back in this event", "本场径流控制率", Span.EVENT),
+    _held("held_back_year", "Rain held back this year", "年径流总量控制率", Span.YEAR),
+    Indicator(
+        name="manholes_above_80",
+        unit="1",
+        en="Manholes above 80 %",
+        zh="液位超80%井数",
+        formula="gauges whose greatest level_m is >= 0.8 * param depth_m",
+        amounts=(_ABOVE_80,),
+        value=total,
+        target=Target(0, 3, "P"),
+    ),
+    Indicator(
+        name="manholes_surcharged",
+        unit="1",
+        en="Manholes surcharged",
+        zh="承压溢流井数",
+        formula="gauges whose greatest level_m is above param pipe_diameter_m: the pipe runs full",
+        amounts=(_SURCHARGED,),
+        value=total,
+        target=Target(0, 5, "P"),
+        source="P: a pipe under pressure, from its crown on",
+    ),
+    Indicator(
+        name="storage_used",
+        unit="1",
+        en="Storage in use",
+        zh="调蓄库容使用率",
+        formula="sum over basins of the last volume_m3 / sum of param volume_m3",
+        amounts=(_STORED, _STORAGE),
+        value=ratio,
+        target=Target(0.5, 0.9, "P"),
+    ),
+    Indicator(
+        name="pump_hours",
+        unit="h",
+        en="Pump hours",
+        zh="水泵运行小时",
+        formula="hours that pump_1 and pump_2 were running, of all basins",
+        amounts=(_PUMPS,),
+        value=total,
+    ),
+    Indicator(
+        name="water_deepest_m",
+        unit="m",
+        en="Deepest water on the road",
+        zh="最大积水深度",
+        formula="greatest depth_m",
+        amounts=(_WATER,),
+        value=highest,
+        target=Target(CLASSES_M[0], CLASSES_M[1], _CLASSES),
+        source=_CLASSES,
+    ),
+    _class_of(CLASSES_M[0], CLASSES_M[1], "积水15–27厘米下穿数"),
+    _class_of(CLASSES_M[1], CLASSES_M[2], "积水27–50厘米下穿数"),
+    _class_of(CLASSES_M[2], float("inf"), "积水50厘米以上下穿数"),
+)
+
+DETAILS = (
+    Detail(name="pump_hours", unit="h", en="Pump hours", zh="水泵运行小时", amount=_PUMPS),
+    Detail(name="runoff_m3", unit="m3", en="Runoff", zh="径流量", amount=_RUNOFF),
+)
+
 STREAM = Stream(
     name="drainage",
     en="Sponge city",
     zh="海绵城市",
     kinds=(RAIN, LEVEL, TANK, SOIL, UNDERPASS),
+    indicators=INDICATORS,
+    details=DETAILS,
+    event=RAINFALL,
 )

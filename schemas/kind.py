@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from schemas.indicator import BASES, Amount, Detail, Event, Indicator, Span
 from schemas.metric import Aggregation, Check, Metric, Param
 
 RESERVED = frozenset({"ts", "seq", "event_id", "device_id", "zone", "window", "quality", "reasons"})
@@ -66,13 +67,21 @@ class Kind:
 
 @dataclass(frozen=True, eq=False)
 class Stream:
-    """One city system. `lateness_ms`: how long after its end a window still takes readings."""
+    """One city system.
+
+    lateness_ms  how long after its end a window still takes readings
+    indicators   how it is doing, by zone and for the district; `details` by device
+    event        what the indicators of the span EVENT speak of
+    """
 
     name: str
     en: str
     zh: str
     kinds: tuple[Kind, ...]
     lateness_ms: int = 15 * 60_000
+    indicators: tuple[Indicator, ...] = ()
+    details: tuple[Detail, ...] = ()
+    event: Event | None = None
 
     @cached_property
     def by_name(self) -> Mapping[str, Kind]:
@@ -81,6 +90,13 @@ class Stream:
     @property
     def memory_ms(self) -> int:
         return max(kind.memory_ms for kind in self.kinds)
+
+    @cached_property
+    def amounts(self) -> tuple[Amount, ...]:
+        """All that indicators, details and the event are made of, each once."""
+        event = (self.event.amount,) if self.event else ()
+        own = [amount for row in self.indicators for amount in row.amounts] + [row.amount for row in self.details]
+        return tuple(dict.fromkeys((*event, *own)))
 
     def measurement(self, kind: str) -> str:
         """The InfluxDB measurement of a kind's readings."""
@@ -104,14 +120,49 @@ def check_declaration(stream: Stream) -> list[str]:
             problems += [f"{where}.{metric.name}: {problem}" for problem in _row(metric, kind, params)]
         for check in kind.checks:
             problems += [f"{where}: check {check.reason} needs unknown {name}" for name in check.needs if name not in names]
-    return problems
+    return [*problems, *_city(stream)]
+
+
+def _city(stream: Stream) -> Iterator[str]:
+    """What is wrong with its indicators."""
+    for where, names in (
+        ("indicator", [row.name for row in stream.indicators]),
+        ("amount", [amount.name for amount in stream.amounts]),
+        ("detail", [f"{row.amount.kind}.{row.name}" for row in stream.details]),
+    ):
+        yield from (f"{stream.name}: {where} {name} is declared twice" for name in _repeated(names))
+    for amount in stream.amounts:
+        yield from (f"{stream.name}: amount {amount.name}: {problem}" for problem in _amount(amount, stream))
+    rows: tuple[Indicator | Detail, ...] = (*stream.indicators, *stream.details)
+    for row in rows:
+        where = f"{stream.name}: {row.name}"
+        yield from _called(where, row, _METRIC_NAME)
+        if row.source[:1] not in EVIDENCE or (row.target and row.target.source[:1] not in EVIDENCE):
+            yield f"{where}: its source begins with none of S, V and P"
+        if isinstance(row, Indicator):
+            if row.span is not Span.WINDOW and not all(amount.base for amount in row.amounts):
+                yield f"{where}: a span other than the window wants amounts with a base"
+            if row.span is Span.EVENT and stream.event is None:
+                yield f"{where}: the stream declares no event"
+
+
+def _amount(amount: Amount, stream: Stream) -> Iterator[str]:
+    kind = stream.by_name.get(amount.kind)
+    if kind is None:
+        yield f"kind {amount.kind} is not declared"
+        return
+    if amount.base not in BASES:
+        yield f"its base is none of {BASES}"
+    params = {param.name for param in kind.params}
+    yield from (f"needs unknown {name}" for name in amount.inputs if name not in kind.by_name)
+    yield from (f"needs unknown param {name}" for name in amount.params if name not in params)
 
 
 def _repeated(names: list[str]) -> list[str]:
     return sorted({name for name in names if names.count(name) > 1})
 
 
-def _called(where: str, row: Stream | Kind | Metric, form: re.Pattern[str]) -> list[str]:
+def _called(where: str, row: Stream | Kind | Metric | Indicator | Detail, form: re.Pattern[str]) -> list[str]:
     problems = [] if form.fullmatch(row.name) else [f"{where}: a name like {form.pattern} is wanted"]
     return problems + [f"{where}: no title in {language}" for language in ("en", "zh") if not getattr(row, language)]
 

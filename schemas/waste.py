@@ -3,9 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
+from schemas.aggregate import MINUTE, QUARTER
+from schemas.indicator import LONG, SHORT, Amount, Detail, Indicator, Target, highest, lowest, ratio, share, total
+from schemas.instants import MINUTE_MS
 from schemas.kind import Kind, Parameter, Stream
 from schemas.metric import LOGGER_SENTINELS, PUMP, Aggregation, Check, Metric, Param, Range, counter, gauge, label, state
 from schemas.reason import Flag
+from schemas.view import Absent, View
 
 _P95 = (Aggregation.P95,)
 
@@ -251,9 +255,185 @@ BIN = Kind(
     ),
 )
 
+# The state of the city
+NH3_LIMIT_MG_M3, H2S_LIMIT_MG_M3 = 1.5, 0.06
+_BOUNDARY = "S: GB 14554-93 table 1, class 2 of new works: NH3 1.5, H2S 0.06 mg/m3 at the site's boundary"
+_FULL, _DUE = 1.0, 0.8
+
+
+def _minutes_to_full(compactor: View) -> float:
+    """As it rose since the window before; one that does not rise does not count."""
+    before, now = compactor.past(), compactor.last("fill")
+    rise = now - before.last("fill")
+    if rise <= 0:
+        raise Absent("fill")
+    minutes = (compactor.start - before.start) / MINUTE_MS
+    return float(max(0.0, (_FULL - now) / rise * minutes))
+
+
+def _due(container: View) -> float:
+    """By its fill, or by its light where it has but that."""
+    if container.has("fill"):
+        return float(container.last("fill") >= _DUE)
+    return float(container.last("fill_light") == "red")
+
+
+_TONNES = Amount("tonnes", "weighbridge", ("net_kg",), lambda w: w.sum("net_kg") / 1_000)
+_TRUCKS = Amount("trucks", "weighbridge", ("net_kg",), lambda w: w.count("net_kg"))
+_ENERGY = Amount("energy_kwh", "compactor", ("energy_kwh",), lambda c: c.increase("energy_kwh"))
+_CYCLES = Amount("cycles", "compactor", ("cycles",), lambda c: c.increase("cycles"))
+_FILL = Amount("fill", "compactor", ("fill",), lambda c: c.last("fill"))
+_TO_FULL = Amount("minutes_to_full", "compactor", ("fill",), _minutes_to_full, QUARTER)
+_NH3 = Amount("hours_above_nh3", "air", ("nh3_mg_m3",), lambda a: (a.mean("nh3_mg_m3") > NH3_LIMIT_MG_M3) * a.hours, MINUTE)
+_H2S = Amount("hours_above_h2s", "air", ("h2s_mg_m3",), lambda a: (a.mean("h2s_mg_m3") > H2S_LIMIT_MG_M3) * a.hours, MINUTE)
+_CONTAINERS_DUE = Amount("containers_due", "bin", ("fill", "fill_light"), _due, either=True)
+_CLEAN = Target(0, 1, "P: none is wished, an hour is too much")
+_TO_FULL_TARGET = Target(120, 45, "P: time for a truck to be sent, and too late for one")
+
+INDICATORS = (
+    Indicator(
+        name="tonnes",
+        unit="t",
+        en="Waste weighed in",
+        zh="进站垃圾量",
+        formula="sum of net_kg / 1000, of trucks whose gross less tare agrees",
+        amounts=(_TONNES,),
+        value=total,
+        source="S: FIWARE WasteObserved, net = gross - tare",
+    ),
+    Indicator(
+        name="trucks",
+        unit="1",
+        en="Trucks weighed",
+        zh="过磅车次",
+        formula="number of net_kg, of trucks whose gross less tare agrees",
+        amounts=(_TRUCKS,),
+        value=total,
+    ),
+    Indicator(
+        name="weighings_doubtful",
+        unit="1",
+        en="Weighings that do not agree",
+        zh="过磅数据不符占比",
+        formula="weighings flagged, by inconsistent above all / all weighings",
+        amounts=(
+            Amount("weighings_doubtful", "weighbridge", (), lambda w: w.suspect),
+            Amount("weighings", "weighbridge", (), lambda w: w.readings),
+        ),
+        value=ratio,
+        target=Target(0, 0.02, "P"),
+        source="S: FIWARE WasteObserved, net = gross - tare; P: within 20 kg or 1 %",
+    ),
+    Indicator(
+        name="fill_highest",
+        unit="1",
+        en="Fullest compactor",
+        zh="最高填充率",
+        formula="greatest last fill of the compactors",
+        amounts=(_FILL,),
+        value=highest,
+        target=Target(0.8, 0.95, "P"),
+    ),
+    Indicator(
+        name="minutes_to_full",
+        unit="min",
+        en="Until the first compactor is full",
+        zh="最快满箱时间",
+        formula="least (1 - last fill) / rise of fill a minute since the quarter before, of compactors that fill",
+        amounts=(_TO_FULL,),
+        value=lowest,
+        windows=SHORT,
+        target=_TO_FULL_TARGET,
+        source="P: a straight line through two quarters",
+    ),
+    Indicator(
+        name="cycles",
+        unit="1",
+        en="Compaction cycles",
+        zh="压缩次数",
+        formula="sum of the increases of cycles",
+        amounts=(_CYCLES,),
+        value=total,
+    ),
+    Indicator(
+        name="energy_per_tonne",
+        unit="kW.h/t",
+        en="Compactors' energy a tonne",
+        zh="吨垃圾压缩能耗",
+        formula="sum of the increases of energy_kwh / (sum of net_kg / 1000)",
+        amounts=(_ENERGY, _TONNES),
+        value=ratio,
+        windows=LONG,
+        target=Target(3, 6, "P"),
+    ),
+    Indicator(
+        name="hours_above_nh3",
+        unit="h",
+        en="Hours above the NH3 limit, all sensors",
+        zh="氨气超标时长合计",
+        formula="hours of sensors in minutes whose mean nh3_mg_m3 is above 1.5",
+        amounts=(_NH3,),
+        value=total,
+        target=_CLEAN,
+        source=_BOUNDARY,
+    ),
+    Indicator(
+        name="hours_above_h2s",
+        unit="h",
+        en="Hours above the H2S limit, all sensors",
+        zh="硫化氢超标时长合计",
+        formula="hours of sensors in minutes whose mean h2s_mg_m3 is above 0.06",
+        amounts=(_H2S,),
+        value=total,
+        target=_CLEAN,
+        source=_BOUNDARY,
+    ),
+    Indicator(
+        name="containers_due",
+        unit="1",
+        en="Containers to be emptied",
+        zh="待清运垃圾箱",
+        formula="containers whose last fill is >= 0.8, or without it whose last fill_light is red",
+        amounts=(_CONTAINERS_DUE,),
+        value=total,
+        windows=LONG,
+        source="S: FIWARE WasteContainer binFullnessThreshold; P: 0.8",
+    ),
+    Indicator(
+        name="containers_due_share",
+        unit="1",
+        en="Share of containers to be emptied",
+        zh="待清运垃圾箱占比",
+        formula="containers_due / containers that reported",
+        amounts=(_CONTAINERS_DUE,),
+        value=share,
+        windows=LONG,
+        target=Target(0.05, 0.15, "P"),
+    ),
+)
+
+DETAILS = (
+    Detail(name="tonnes", unit="t", en="Waste weighed in", zh="进站垃圾量", amount=_TONNES),
+    Detail(name="trucks", unit="1", en="Trucks weighed", zh="过磅车次", amount=_TRUCKS),
+    Detail(name="cycles", unit="1", en="Compaction cycles", zh="压缩次数", amount=_CYCLES),
+    Detail(name="energy_kwh", unit="kW.h", en="Motor energy", zh="电机电能", amount=_ENERGY),
+    Detail(
+        name="minutes_to_full",
+        unit="min",
+        en="Until it is full",
+        zh="预计满箱时间",
+        amount=_TO_FULL,
+        target=_TO_FULL_TARGET,
+    ),
+    Detail(name="hours_above_nh3", unit="h", en="Hours above the NH3 limit", zh="氨气超标时长", amount=_NH3, source=_BOUNDARY),
+    Detail(name="hours_above_h2s", unit="h", en="Hours above the H2S limit", zh="硫化氢超标时长", amount=_H2S, source=_BOUNDARY),
+)
+
 STREAM = Stream(
     name="waste",
     en="Waste transfer stations",
     zh="垃圾压缩转运站",
     kinds=(COMPACTOR, WEIGHBRIDGE, AIR, LEACHATE, BIN),
+    indicators=INDICATORS,
+    details=DETAILS,
 )
