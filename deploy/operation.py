@@ -12,7 +12,7 @@ from ingest.slots import slots_of
 from schemas.streams import STREAMS
 
 # The order in which data flows.
-FLOW = ("collect", "validate", "aggregate", "store")
+FLOW = ("collect", "validate", "aggregate", "city", "store")
 FEED = "feed"
 _READY_SECONDS = 60.0
 

@@ -19,6 +19,8 @@ MAX_RECORD_BYTES = 17 * 1024 * 1024
 _DEAD_DAYS = 90
 _LEAST_WINDOW_HOURS = 48  # a day's window is made of its hours, and stays open for some minutes after its end
 
+_LEAST_PART_HOURS = 8 * 24  # a rain is followed back for five days and more
+
 
 def topic_specs(settings: Settings) -> list[TopicSpec]:
     """Every topic with its partitions and how long it keeps what."""
@@ -33,6 +35,9 @@ def topic_specs(settings: Settings) -> list[TopicSpec]:
         like_readings = topics.rows(name), *(topics.aggregate(level, name) for level in LEVELS)
         specs += [TopicSpec(topic, many, copies, windows) for topic in like_readings]
         specs += [TopicSpec(topic, 1, copies, windows) for topic in (topics.zone_part(name), topics.zone(name))]
+        parts = windows | {"retention.ms": str(max(settings.raw_retention_hours, _LEAST_PART_HOURS) * HOUR_MS)}
+        specs.append(TopicSpec(topics.city_part(name), 1, copies, parts))
+        specs.append(TopicSpec(topics.city_day(name), 1, copies, compact | free))
     specs.append(TopicSpec(topics.LATE, 1, copies, windows))
     dead = kept | free | {"retention.ms": str(_DEAD_DAYS * 24 * HOUR_MS)}
     specs.append(TopicSpec(topics.DEAD, many, copies, dead))

@@ -16,6 +16,7 @@ from ingest.io.paho_session import Broker, PahoSessions
 from ingest.slots import GROUP as COLLECT_GROUP
 from ingest.slots import slots_of
 from processors.aggregate import AggregateTasks
+from processors.city.role import CityTasks, topics_read
 from processors.io import clients
 from processors.io.influx import InfluxWriter
 from processors.io.kafka_read import LogReader, TableReader
@@ -32,6 +33,7 @@ Stop = Callable[[], bool]
 
 VALIDATE_GROUP = "hanan-validate"
 AGGREGATE_GROUP = "hanan-aggregate"
+CITY_GROUP = "hanan-city"
 STORE_GROUP = "hanan-store"
 
 
@@ -53,6 +55,8 @@ READS: Sequence[Reads] = (
     Reads(AGGREGATE_GROUP, _of_each(partial(topics.aggregate, QUARTER))),
     Reads(AGGREGATE_GROUP, _of_each(partial(topics.aggregate, HOUR))),
     Reads(AGGREGATE_GROUP, _of_each(topics.zone_part)),
+    Reads(CITY_GROUP, topics_read(BY_NAME)),
+    Reads(CITY_GROUP, _of_each(topics.city_part)),
     Reads(STORE_GROUP, tuple(StoreTasks().topics)),
 )
 
@@ -108,6 +112,14 @@ def _aggregate(name: str, settings: Settings, meter: PrometheusMeter, stop: Stop
     _runner(name, settings, meter, AGGREGATE_GROUP, tasks).run(stop)
 
 
+def _city(name: str, settings: Settings, meter: PrometheusMeter, stop: Stop) -> None:
+    places = endpoints(settings)
+    table = TableReader(places.kafka_bootstrap, topics.DEVICE)
+    tasks = CityTasks(table, partial(TableReader, places.kafka_bootstrap), settings.time_zone, settings.kafka_partitions)
+    writer = InfluxWriter(places.influx_url, places.influx_token, places.influx_org)
+    _runner(name, settings, meter, CITY_GROUP, tasks, writer).run(stop)
+
+
 def _store(name: str, settings: Settings, meter: PrometheusMeter, stop: Stop) -> None:
     places = endpoints(settings)
     writer = InfluxWriter(places.influx_url, places.influx_token, places.influx_org)
@@ -137,6 +149,7 @@ _ROLES: Mapping[str, Callable[[str, Settings, PrometheusMeter, Stop], None]] = {
     "collect": _collect,
     "validate": _validate,
     "aggregate": _aggregate,
+    "city": _city,
     "store": _store,
 }
 ROLES = tuple(_ROLES)

@@ -7,6 +7,7 @@ since they are judged later, differ by device, and let a sentinel pass that woul
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from schemas.indicator import Indicator, measurement
 from schemas.kind import Kind, Parameter, Stream
 from schemas.metric import LOGGER_SENTINELS, Bound, Metric, Param, Range
 from schemas.reason import Flag, Reason
@@ -233,6 +234,7 @@ def markdown(streams: Iterable[Stream] = STREAMS) -> str:
         parts.append(f"### `{stream.name}` {stream.en} {stream.zh}\n")
         for kind in stream.kinds:
             parts += _kind(stream, kind)
+        parts += _city(stream)
     for title, codes in (("Dead-letter reasons 死信原因", Reason), ("Flags of a suspect value 可疑标记", Flag)):
         rows = [(f"`{code}`", code.meaning, code.advice) for code in codes]
         parts += _section(title, ("code", "meaning", "what to do"), rows)
@@ -247,6 +249,38 @@ def _kind(stream: Stream, kind: Kind) -> Iterator[str]:
     if kind.params:
         yield "\nIn the registry: " + "; ".join(_param(param) for param in kind.params) + "."
     yield ""
+
+
+def _city(stream: Stream) -> Iterator[str]:
+    """How indicators are defined; nothing where there are none."""
+    if stream.indicators:
+        yield f"#### State of the city 城市运行指标: `{measurement(stream.name)}`\n"
+        yield table(
+            ("indicator", "title", "名称", "unit", "formula", "of", "windows", "target", "from"), map(_row, stream.indicators)
+        )
+        yield ""
+    for kind in stream.kinds:
+        rows = [row for row in stream.details if row.amount.kind == kind.name]
+        if rows:
+            yield f"By device, in `{measurement(stream.name, kind.name)}`:\n"
+            yield table(("field", "title", "名称", "unit", "from"), ((f"`{r.name}`", r.en, r.zh, r.unit, r.source) for r in rows))
+            yield ""
+
+
+def _row(row: Indicator) -> tuple[str, ...]:
+    of = f"{row.span} {row.hours:g} h" if row.hours else str(row.span)
+    target = f"{row.target.good:g} is good, {row.target.poor:g} poor ({row.target.source})" if row.target else ""
+    return (
+        f"`{row.name}`",
+        row.en,
+        row.zh,
+        row.unit,
+        row.formula.replace("|", "\\|"),
+        of,
+        ", ".join(row.windows),
+        target,
+        row.source,
+    )
 
 
 def metric_row(metric: Metric) -> tuple[str, ...]:

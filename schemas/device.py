@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
+from schemas.indicator import DISTRICT
 from schemas.streams import find_kind
 from schemas.topics import is_device_id
 
@@ -39,6 +40,8 @@ class Device(BaseModel):
     def _known(self) -> "Device":
         if not is_device_id(self.device_id):
             raise ValueError(f"device_id {self.device_id!r} is not 3 to 48 letters, digits and hyphens")
+        if self.zone == DISTRICT:
+            raise ValueError(f"zone {DISTRICT!r} stands for all zones together")
         if find_kind(self.stream, self.kind) is None:
             raise ValueError(f"no kind {self.stream}/{self.kind} is declared")
         return self

@@ -202,7 +202,7 @@ def _held_back(pools: Sequence[Pool], _hours: float) -> float | None:
     rain, runoff, area = pools
     if not (rain.n and runoff.n and area.n and rain.means > 0):
         return None
-    fallen_m3 = rain.means / 1_000 * area.total / area.spans
+    fallen_m3 = rain.means / 1_000 * area.total / area.quarters
     return 1 - runoff.total / fallen_m3
 
 

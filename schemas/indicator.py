@@ -26,6 +26,7 @@ class Amount:
     inputs  the metrics it reads; a device without one of them does not count, with `either` one without any
     params  those it reads of the registry; a device without one does not count
     base    windows that it is taken from: MINUTE or QUARTER, and then added up to longer ones; "" is the window itself
+    past    it reads the window before, too; only with a base
     """
 
     name: str
@@ -35,15 +36,16 @@ class Amount:
     base: str = ""
     params: tuple[str, ...] = ()
     either: bool = False
+    past: bool = False
 
 
 class Pool(NamedTuple):
     """An amount of many devices, and of as many windows of the base as lie in the span.
 
-    n       numbers that were added
-    total   their sum; low and high, the least and the greatest
-    means   the sum over the windows of the base of what was the mean of the devices in each
-    spans   how many windows of the base had any number
+    n         numbers that were added
+    total     their sum; low and high, the least and the greatest
+    means     over time, the sum of what was the mean in each quarter
+    quarters  how many quarters had any number
     """
 
     n: int = 0
@@ -51,7 +53,7 @@ class Pool(NamedTuple):
     low: float = 0.0
     high: float = 0.0
     means: float = 0.0
-    spans: int = 0
+    quarters: int = 0
 
 
 class Span(StrEnum):
@@ -118,7 +120,7 @@ class Indicator:
 class Detail:
     """One field of the measurement `city_<stream>_<kind>`, tags `device_id` and `window`: an amount of a single device.
 
-    With a base the amount is added up, and given for quarters alone; hours and days of it are sums.
+    Where the amount has a base it is given for quarters alone; hours and days of it are sums.
     """
 
     name: str

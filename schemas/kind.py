@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from schemas.aggregate import MINUTE
 from schemas.indicator import BASES, Amount, Detail, Event, Indicator, Span
 from schemas.metric import Aggregation, Check, Metric, Param
 
@@ -144,6 +145,10 @@ def _city(stream: Stream) -> Iterator[str]:
                 yield f"{where}: a span other than the window wants amounts with a base"
             if row.span is Span.EVENT and stream.event is None:
                 yield f"{where}: the stream declares no event"
+    for kind in stream.kinds:
+        bases = {row.amount.base == MINUTE for row in stream.details if row.amount.kind == kind.name}
+        if len(bases) > 1:
+            yield f"{stream.name}/{kind.name}: details of minutes and of windows would be two writers of one point"
 
 
 def _amount(amount: Amount, stream: Stream) -> Iterator[str]:
@@ -153,6 +158,8 @@ def _amount(amount: Amount, stream: Stream) -> Iterator[str]:
         return
     if amount.base not in BASES:
         yield f"its base is none of {BASES}"
+    if amount.past and not amount.base:
+        yield "without a base it knows no window before"
     params = {param.name for param in kind.params}
     yield from (f"needs unknown {name}" for name in amount.inputs if name not in kind.by_name)
     yield from (f"needs unknown param {name}" for name in amount.params if name not in params)

@@ -77,6 +77,16 @@ def zone(stream: str) -> str:
     return f"aggregate-zone.{stream}"
 
 
+def city_part(stream: str) -> str:
+    """What the devices of one partition add to the indicators of their zones; of one partition."""
+    return f"city-part.{stream}"
+
+
+def city_day(stream: str) -> str:
+    """What each day has added to the indicators of the year, by zone; compacted, of one partition."""
+    return f"city-day.{stream}"
+
+
 def stream_of(kafka_topic: str) -> str:
     """`bike` of `raw.bike`, `reading.bike` and `aggregate-1m.bike`; "" for topics that belong to no stream."""
     return kafka_topic.partition(".")[2]

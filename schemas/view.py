@@ -97,8 +97,9 @@ class View:
         return float(self._part(name)[1][1].get(word, 0)) / HOUR_MS
 
     def past(self) -> "View":
+        """The window before, of an amount that says so."""
         if self.before is None:
-            raise Absent("before")
+            raise Absent("past")
         return self.before
 
     def param(self, name: str) -> float:
@@ -124,6 +125,8 @@ class View:
 
 def measure(amount: Amount, view: View) -> float | None:
     """What the device adds; None if it does not count."""
+    if amount.past and view.before is None:
+        return None
     present = [view.has(name) for name in amount.inputs]
     if present and not (any(present) if amount.either else all(present)):
         return None

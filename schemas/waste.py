@@ -283,7 +283,7 @@ _TRUCKS = Amount("trucks", "weighbridge", ("net_kg",), lambda w: w.count("net_kg
 _ENERGY = Amount("energy_kwh", "compactor", ("energy_kwh",), lambda c: c.increase("energy_kwh"))
 _CYCLES = Amount("cycles", "compactor", ("cycles",), lambda c: c.increase("cycles"))
 _FILL = Amount("fill", "compactor", ("fill",), lambda c: c.last("fill"))
-_TO_FULL = Amount("minutes_to_full", "compactor", ("fill",), _minutes_to_full, QUARTER)
+_TO_FULL = Amount("minutes_to_full", "compactor", ("fill",), _minutes_to_full, QUARTER, past=True)
 _NH3 = Amount("hours_above_nh3", "air", ("nh3_mg_m3",), lambda a: (a.mean("nh3_mg_m3") > NH3_LIMIT_MG_M3) * a.hours, MINUTE)
 _H2S = Amount("hours_above_h2s", "air", ("h2s_mg_m3",), lambda a: (a.mean("h2s_mg_m3") > H2S_LIMIT_MG_M3) * a.hours, MINUTE)
 _CONTAINERS_DUE = Amount("containers_due", "bin", ("fill", "fill_light"), _due, either=True)

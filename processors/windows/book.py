@@ -93,7 +93,7 @@ class Book(Generic[Subject]):
         return closed
 
     def tick(self, out: Output) -> None:
-        """Time, for the level above: all that was due by then has been written before."""
+        """Time, for whoever reads this level: all that was due by then has been written before."""
         topic = topics.aggregate(self.level, self._stream.name)
         out.records.append(OutRecord(topic, None, b"", (), self.clock_ms, self._place.number))
 

@@ -38,6 +38,9 @@ class Calendar:
         start = ms - ms % length
         return Span(start, start + length)
 
+    def year(self, ms: int) -> int:
+        return from_ms(ms).astimezone(self._zone).year
+
     def _midnight(self, day: date) -> int:
         """Where clocks skip midnight, the day begins with the jump; where it strikes twice, with the first."""
         local = datetime.combine(day, time(), self._zone)

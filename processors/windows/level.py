@@ -14,6 +14,7 @@ from processors.windows.sweep import Sweep
 from schemas import aggregate, codec
 from schemas.aggregate import DAY, HOUR, QUARTER, Window, expected_readings
 from schemas.dead import to_record
+from schemas.instants import MINUTE_MS
 from schemas.kind import Stream
 from schemas.ports import Position, Record
 from schemas.reason import Reason
@@ -126,12 +127,12 @@ class LevelTask:
         return out
 
     def _turn(self, record: Record, out: Output) -> None:
-        progress = self._progress
+        progress, minute = self._progress, self._progress.clock_ms // MINUTE_MS
         if not progress.turn(record.timestamp_ms, record.offset):
             return
         for start in self._book.turn(progress.clock_ms, out):
             del progress.oldest[start]
-        if self._is_read:
+        if self._is_read or progress.clock_ms // MINUTE_MS != minute:
             self._book.tick(out)
         self._sweep.turn()
 

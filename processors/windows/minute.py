@@ -173,6 +173,7 @@ class MinuteTask:
     def _turn(self, record: Record, out: Output) -> None:
         if not self._clock_ms and record.offset:  # begins in the midst of a log, where a predecessor left nothing
             self._sealed_ms = record.timestamp_ms
+        minute = self._clock_ms // MINUTE_MS
         clock_ms = self._clock_ms = record.timestamp_ms
         self._next_turn_ms, self._turn_offset = next_second(clock_ms), record.offset
         topic = topics.rows(self._stream.name)
@@ -182,6 +183,8 @@ class MinuteTask:
             book.turn(clock_ms, out)
         self._oldest_ms = clock_ms - self._lateness_ms - QUARTER_MS
         self._quarters.tick(out)
+        if clock_ms // MINUTE_MS != minute:
+            self._minutes.tick(out)
         for (kind, device_id), starts in self._late.items():
             value = encode_late(self._stream.name, kind, device_id, sorted(starts))
             out.records.append(OutRecord(topics.LATE, device_id.encode(), value, (), clock_ms))

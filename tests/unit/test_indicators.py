@@ -279,9 +279,9 @@ def test_supply_against_the_curve_spread_makeup_and_heat() -> None:
 def test_rain_and_what_is_held_back() -> None:
     row = next(row for row in drainage.STREAM.indicators if row.name == "held_back_event")
     # 2 quarters: 3 and 5 mm on 20,000 m2 are 160 m3, of which 40 ran off
-    rain = Pool(n=4, total=16, low=2, high=6, means=8, spans=2)
-    runoff = Pool(n=2, total=40, low=10, high=30, means=40, spans=2)
-    area = Pool(n=2, total=40_000, low=20_000, high=20_000, means=40_000, spans=2)
+    rain = Pool(n=4, total=16, low=2, high=6, means=8, quarters=2)
+    runoff = Pool(n=2, total=40, low=10, high=30, means=40, quarters=2)
+    area = Pool(n=2, total=40_000, low=20_000, high=20_000, means=40_000, quarters=2)
     assert row.value([rain, runoff, area], 0.5) == pytest.approx(0.75)
     assert row.value([Pool(), runoff, area], 0.5) is None
     assert row.value([rain._replace(means=0), runoff, area], 0.5) is None

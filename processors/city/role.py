@@ -1,0 +1,73 @@
+"""The city role: windows of devices -> indicators of the four systems, by zone and for the district. See docs/city.md."""
+
+from collections.abc import Callable, Mapping
+
+from processors.city.gather import GatherTask
+from processors.city.measured import Sight, levels_of
+from processors.city.spans import memory_ms
+from processors.city.state import CityTask
+from processors.task import Task
+from processors.windows.book import Place
+from processors.windows.calendar import Calendar
+from schemas import topics
+from schemas.device import Registry
+from schemas.indicator import Span
+from schemas.kind import Stream
+from schemas.ports import Partition, Position, Table
+from schemas.streams import BY_NAME
+
+
+def topics_read(streams: Mapping[str, Stream]) -> tuple[str, ...]:
+    """Of windows of devices."""
+    return tuple(topics.aggregate(level, name) for name, stream in streams.items() for level in levels_of(stream))
+
+
+class CityTasks:
+    """Both halves, in one consumer group. `partitions` is how many the topics of windows have.
+
+    registry  the `device` topic
+    days      opens a `city-day.<stream>`, anew for each task: it must see what the holder before has written
+    """
+
+    def __init__(
+        self,
+        registry: Table,
+        days: Callable[[str], Table],
+        time_zone: str,
+        partitions: int,
+        streams: Mapping[str, Stream] = BY_NAME,
+    ) -> None:
+        self._table, self._days = registry, days
+        self._streams = {name: stream for name, stream in streams.items() if stream.amounts}
+        self._calendar = Calendar(time_zone)
+        self._partitions = partitions
+        self._registry = Registry()
+        self._levels = {
+            topics.aggregate(level, name): level for name, stream in self._streams.items() for level in levels_of(stream)
+        }
+        self.topics = [*self._levels, *map(topics.city_part, self._streams)]
+        self.problems: list[str] = []
+
+    def refresh(self) -> None:
+        for key, value in self._table.changes():
+            problem = self._registry.apply(key.decode(errors="replace"), value)
+            if problem:
+                self.problems.append(problem)
+
+    def memory_ms(self, partition: Partition) -> int:
+        stream = self._streams[topics.stream_of(partition.topic)]
+        if partition.topic in self._levels:
+            return self._sight(stream, partition.topic).memory_ms
+        return memory_ms(stream)
+
+    def start(self, partition: Partition, position: Position) -> Task:
+        topic, number = partition
+        stream = self._streams[topics.stream_of(topic)]
+        if topic in self._levels:
+            return GatherTask(stream, self._sight(stream, topic), self._calendar, Place(number, self._partitions), position)
+        yearly = any(row.span is Span.YEAR for row in stream.indicators)
+        days = self._days(topics.city_day(stream.name)).changes() if yearly else ()
+        return CityTask(stream, self._calendar, position, days)
+
+    def _sight(self, stream: Stream, topic: str) -> Sight:
+        return Sight(stream, self._levels[topic], self._calendar, self._registry)
