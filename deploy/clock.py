@@ -18,17 +18,19 @@ def monotonic_ms() -> int:
 
 
 class SystemClock:
-    """`start_ms` at the real time `anchor_ms`, and `rate` deployment seconds in each real one from there."""
+    """`start_ms` at the real time `anchor_ms`, and `rate` deployment seconds in each real one from there.
+
+    A clock that starts in the past ends in the present: once it has caught up with the real time it goes on with it. One that
+    starts in the future was asked for with eyes open, and runs at its own rate for good.
+    """
 
     def __init__(self, start_ms: int = 0, anchor_ms: int = 0, rate: float = 1.0) -> None:
         self._start_ms, self._anchor_ms, self._rate = start_ms, anchor_ms, rate
 
     def now_ms(self) -> int:
-        return self._start_ms + int((wall_ms() - self._anchor_ms) * self._rate)
-
-    def real_seconds(self, deployment_ms: float) -> float:
-        """How long the wall clock takes for so many milliseconds of the deployment."""
-        return deployment_ms / 1_000 / self._rate
+        real_ms = wall_ms()
+        simulated_ms = self._start_ms + int((real_ms - self._anchor_ms) * self._rate)
+        return min(simulated_ms, real_ms) if self._start_ms < self._anchor_ms else simulated_ms
 
 
 def deployment_clock(settings: Settings) -> SystemClock:
