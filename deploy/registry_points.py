@@ -29,10 +29,12 @@ def store_registry(writer: PointWriter, devices: Iterable[Device], now_ms: int) 
     return len(lines)
 
 
-def show_registry(settings: Settings, devices: Iterable[Device]) -> int:
-    """Brings the registry to the InfluxDB of the settings. RetryLater when it does not answer."""
+def show_registry(settings: Settings, devices: Iterable[Device], gone: Iterable[str] = ()) -> int:
+    """Brings the registry to the InfluxDB of the settings, and takes `gone` away. RetryLater when it does not answer."""
     places = endpoints(settings)
     with closing(InfluxWriter(places.influx_url, places.influx_token, places.influx_org)) as writer:
+        for device_id in gone:
+            writer.forget(BUCKET, device_id)
         return store_registry(writer, devices, wall_ms())
 
 

@@ -12,6 +12,7 @@ from deploy.cli.common import USAGE, Json, clear_errors, fail, print_json
 from deploy.demo.recordings import RecordingError, recorded_devices
 from deploy.prepare import put_devices, remove_devices
 from deploy.registry_file import RegistryError, load_devices
+from deploy.registry_points import show_registry
 from deploy.registry_topic import read_registry
 from deploy.roles import open_sink
 
@@ -27,7 +28,7 @@ def load(
     replace: Annotated[bool, typer.Option(help="Also remove the devices that are not named there.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Take devices into the registry: new ones, changed ones, and with --replace no others."""
+    """Take devices into the registry: new ones, changed ones, and with --replace no others; and show them to Grafana."""
     with clear_errors() as settings:
         try:
             found = recorded_devices(path) if path.is_dir() else load_devices(path)
@@ -43,6 +44,7 @@ def load(
             put_devices(sink, new + changed)
             remove_devices(sink, gone)
             sink.close()
+            show_registry(settings, wanted.values(), gone)
         counts = {"new": len(new), "changed": len(changed), "removed": len(gone), "same": len(wanted) - len(new) - len(changed)}
         if as_json:
             print_json(counts | {"dry_run": dry_run})

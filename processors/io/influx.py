@@ -31,6 +31,8 @@ _HINTS: Mapping[int, str] = {
     404: "bucket or organisation is missing; `hanan up` makes them",
 }
 
+_EVER = ("1970-01-01T00:00:00Z", "2200-01-01T00:00:00Z")
+
 _jitter = random.SystemRandom()
 
 
@@ -93,6 +95,15 @@ class InfluxWriter:
         except (HTTPError, OSError) as error:
             raise self._later(f"InfluxDB does not answer: {error}", 0) from error
         return None
+
+    def forget(self, bucket: str, device_id: str) -> None:
+        """Deletes every point of a device there, whatever its measurement. RetryLater when that could not be done."""
+        try:
+            self._client.delete_api().delete(_EVER[0], _EVER[1], f'device_id="{device_id}"', bucket, org=self._org)
+        except ApiException as error:
+            raise self._later(f"InfluxDB answers {error.status}: {_message(error)}", _retry_after_ms(error)) from error
+        except (HTTPError, OSError) as error:
+            raise self._later(f"InfluxDB does not answer: {error}", 0) from error
 
     def _later(self, why: str, asked_ms: int) -> RetryLater:
         """Waits longer each time, up to a bound, and at least as long as the server asks; writers do not march in step."""
