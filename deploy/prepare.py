@@ -57,10 +57,11 @@ def ensure_topics(settings: Settings, admin: Admin, progress: Progress) -> None:
 def load_registry(settings: Settings, sink: RecordSink, progress: Progress, more: Iterable[Device] = ()) -> int:
     """Writes the registry's file, and `more`, into the `device` topic, and into InfluxDB for Grafana.
 
-    Devices that the file no longer has stay: see the docs.
+    A device that both name is as `more` has it. Devices that the file no longer has stay: see the docs.
     """
     with progress.step("registry") as step:
-        devices = [*load_devices(settings.registry), *more]
+        by_id = {device.device_id: device for device in (*load_devices(settings.registry), *more)}
+        devices = list(by_id.values())
         put_devices(sink, devices)
         show_registry(settings, devices)
         step.result = f"{len(devices)} devices"

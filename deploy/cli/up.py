@@ -33,10 +33,9 @@ from processors.io.kafka_admin import Admin, WrongTopic
 from schemas.device import Device
 from schemas.ports import RetryLater
 
-Feed = Literal["city", "generate", "recordings", "none"]
+Feed = Literal["city", "recordings", "none"]
 _FEEDS: Mapping[str, tuple[Sequence[str], Callable[[], Iterable[Device]]]] = {
     "city": (["simulate"], lambda: district_devices(load_district())),
-    "generate": (["feed", "--generate"], list),
     "recordings": (["feed", "--speed", "60"], lambda: recorded_devices(default_data())),
 }
 """The command that speaks, and the devices it speaks for beside those of the registry's file."""
@@ -50,7 +49,7 @@ def up(
     for_: Annotated[
         str, typer.Option("--for", metavar="DURATION", help="End after this long, with a summary: 90s, 2m, 1h.")
     ] = "",
-    feed: Annotated[Feed, typer.Option(help="A simulated city, made-up readings, the recordings, or nobody.")] = "generate",
+    feed: Annotated[Feed, typer.Option(help="The simulated city, the recordings, or nobody.")] = "city",
     broker: Annotated[
         Literal["mosquitto", "rabbitmq"] | None, typer.Option(help="Which MQTT broker, whatever HANAN_MQTT_BROKER says.")
     ] = None,
