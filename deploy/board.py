@@ -11,6 +11,7 @@ from deploy.alarms import BrokerRow, alarms, broker_row
 from deploy.watch import RoleRow, StreamRow, Watch
 
 _OLD_MS = 120_000
+_REASONS = 3
 
 
 def streams_table(rows: Sequence[StreamRow], now_ms: int) -> RenderableType:
@@ -32,7 +33,9 @@ def streams_table(rows: Sequence[StreamRow], now_ms: int) -> RenderableType:
             duration(row.p50_ms),
             duration(row.p99_ms),
         )
-    reasons = [f"{row.stream}: " + ", ".join(f"{reason} {n:,}" for reason, n in row.dead_reasons) for row in rows if row.dead]
+    reasons = [
+        f"{row.stream}: " + ", ".join(f"{reason} {n:,}" for reason, n in row.dead_reasons[:_REASONS]) for row in rows if row.dead
+    ]
     if not reasons:
         return table
     return Group(table, Text("dead letters  " + "   ".join(reasons), style="red"), Text(""))

@@ -1,14 +1,16 @@
 """One look at everything that runs: the roles' own figures and the groups' lag in Kafka."""
 
+import os
 from collections import Counter
+from pathlib import Path
 
 import structlog
 
 from deploy import children
-from deploy.native import NativeError, endpoints
+from deploy.native import NativeError, endpoints, process
 from deploy.roles import READS, Reads, topics_of
 from deploy.settings import Settings
-from deploy.watch import Sample, scrape
+from deploy.watch import Sample, Used, scrape
 from processors.io.kafka_admin import Admin
 from schemas import topics
 from schemas.ports import Partition, RetryLater
@@ -30,7 +32,24 @@ def observe(settings: Settings, at_ms: int, admin: Admin | None = None) -> Sampl
     finally:
         if own and admin:
             admin.close()
-    return Sample(at_ms, series, lag)
+    return Sample(at_ms, series, lag, servers_use(settings))
+
+
+def servers_use(settings: Settings) -> dict[str, Used | None]:
+    """What the native servers of this home have used so far; servers of one's own have their own watch."""
+    return {name: _use(process.find(settings.home, name)) for name in process.names(settings.home)}
+
+
+def _use(running: process.Running | None) -> Used | None:
+    if running is None:
+        return None
+    try:
+        fields = Path(f"/proc/{running.pid}/stat").read_text().rpartition(")")[2].split()
+        pages = int(Path(f"/proc/{running.pid}/statm").read_text().split()[1])
+    except OSError:  # it ended at this moment
+        return None
+    ticks = int(fields[11]) + int(fields[12])
+    return Used(ticks / os.sysconf("SC_CLK_TCK"), pages * os.sysconf("SC_PAGE_SIZE"))
 
 
 def lag_by_stream(admin: Admin) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -18,6 +19,13 @@ Series = Mapping[tuple[str, Labels], float]
 MINUTE_MS = 60_000
 
 
+class Used(NamedTuple):
+    """What a process has used: CPU since its start, memory now."""
+
+    cpu_seconds: float
+    resident_bytes: int
+
+
 @dataclass(frozen=True)
 class Sample:
     """All series of all roles at one moment. Counters of a role that died are gone with it; `Watch` keeps what they had."""
@@ -25,6 +33,7 @@ class Sample:
     at_ms: int
     series: Series
     lag: Mapping[str, int] = field(default_factory=dict)  # by stream, of what devices sent, over all groups
+    servers: Mapping[str, Used | None] = field(default_factory=dict)  # the native ones; None is one that should run and does not
 
     def total(self, name: str, **labels: str) -> float:
         wanted = set(labels.items())
@@ -55,15 +64,27 @@ class StreamRow:
     lag: int | None
     last_ms: float | None
     dead: int
-    dead_reasons: Sequence[tuple[str, int]]
+    dead_reasons: Sequence[tuple[str, int]]  # the most frequent first
     p50_ms: float | None
     p99_ms: float | None
+    late: int = 0
+    repeated: int = 0
+    reconnects: int = 0
+    in_flight: int = 0
 
 
 @dataclass(frozen=True)
 class RoleRow:
     role: str
     processes: int
+    cpu_percent: float
+    resident_mb: float
+
+
+@dataclass(frozen=True)
+class ServerRow:
+    server: str
+    is_up: bool
     cpu_percent: float
     resident_mb: float
 
@@ -102,6 +123,21 @@ class Watch:
             rows.append(RoleRow(role, processes, max(0.0, 100 * cpu / seconds) if seconds else 0.0, megabytes))
         return rows
 
+    def servers(self) -> list[ServerRow]:
+        if not self._samples:
+            return []
+        now, before = self._samples[-1], self._recent(10_000)
+        seconds = (now.at_ms - before.at_ms) / 1_000
+        rows = []
+        for name, used in sorted(now.servers.items()):
+            if used is None:
+                rows.append(ServerRow(name, False, 0.0, 0.0))
+                continue
+            earlier = before.servers.get(name) or used
+            cpu = 100 * (used.cpu_seconds - earlier.cpu_seconds) / seconds if seconds else 0.0
+            rows.append(ServerRow(name, True, max(0.0, cpu), used.resident_bytes / 1e6))
+        return rows
+
     def _recent(self, span_ms: int) -> Sample:
         """The oldest sample within the span; the last one if there is no other."""
         end = self._samples[-1].at_ms
@@ -122,9 +158,13 @@ class Watch:
             now.lag.get(name),
             now.latest("hanan_last_stored_ms", stream=name, bucket=READINGS),
             sum(dead.values()),
-            dead.most_common(3),
+            dead.most_common(),
             p50,
             p99,
+            late=int(now.total("hanan_late_total", stream=name)),
+            repeated=int(now.total("hanan_repeated_total", stream=name)),
+            reconnects=int(now.total("hanan_mqtt_reconnects_total", stream=name)),
+            in_flight=int(now.total("hanan_in_flight", stream=name)),
         )
 
     def _latency(self, stream: str, now: Sample) -> tuple[float | None, float | None]:

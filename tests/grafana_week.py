@@ -9,7 +9,7 @@ from zlib import crc32
 
 from deploy.health_points import health_points
 from deploy.registry_points import points as registry_points
-from deploy.watch import RoleRow, StreamRow
+from deploy.watch import Sample, Used, Watch
 from processors.points import line
 from processors.rules.points import line as alert_line
 from schemas.aggregate import DAY, HOUR, MINUTE, QUARTER, expected_readings
@@ -42,8 +42,27 @@ def week(devices: list[Device], now_ms: int) -> Lines:
         yield from (("readings", line(reading)) for reading in readings(device, now_ms, rng))
     yield from (("aggregates", point) for point in windows(devices, now_ms))
     yield from (("alerts", alert_line(alert)) for alert in alerts(devices, now_ms))
-    for at in range(now_ms - 6 * HOUR_MS, now_ms, MINUTE_MS):
-        yield from (("ops", point) for point in health_points(_STREAMS, _ROLES, at))
+    yield from (("ops", point) for point in health(now_ms))
+
+
+def health(now_ms: int) -> Iterator[str]:
+    """Six hours of a watch that looks once a minute."""
+    watch = Watch()
+    for number, at in enumerate(range(now_ms - 6 * HOUR_MS, now_ms, MINUTE_MS)):
+        series = {
+            (f"hanan_{name}", tuple(sorted({"role": role, "stream": stream, **more}.items()))): float(number * step)
+            for stream in BY_NAME
+            for name, role, step, more in _COUNTED
+        }
+        series |= {("hanan_cpu_seconds", (("role", role),)): number * 1.2 for _, role, _, _ in _COUNTED}
+        series |= {
+            ("hanan_stored_after_ms_bucket", (("bucket", "readings"), ("le", le), ("stream", stream))): float(number * n)
+            for stream in BY_NAME
+            for le, n in (("50", 40), ("500", 99), ("+Inf", 100))
+        }
+        servers = {name: Used(number * 3.0, 300_000_000) for name in ("influxdb", "kafka-1", "mosquitto")}
+        watch.add(Sample(number * MINUTE_MS, series, dict.fromkeys(BY_NAME, number % 7), servers))
+        yield from health_points(watch, at)
 
 
 def alerts(devices: list[Device], now_ms: int) -> Iterator[Alert]:
@@ -62,8 +81,14 @@ def alerts(devices: list[Device], now_ms: int) -> Iterator[Alert]:
                 yield alert._replace(state=State.RESOLVED, change=Change.RESOLVED)
 
 
-_STREAMS = [StreamRow(name, 90, 1.0, 88, 1.0, 2, 3, 0.0, 1, [], 120.0, 310.0) for name in BY_NAME]
-_ROLES = [RoleRow(role, 1, 2.5, 101.0) for role in ("collect", "validate", "store")]
+_COUNTED: tuple[tuple[str, str, int, dict[str, str]], ...] = (
+    ("received_total", "collect", 90, {}),
+    ("mqtt_reconnects_total", "collect", 1, {}),
+    ("dead_total", "validate", 2, {"reason": "not_json"}),
+    ("late_total", "aggregate", 3, {}),
+    ("repeated_total", "aggregate", 1, {}),
+    ("points_total", "store", 88, {}),
+)
 
 
 def readings(device: Device, now_ms: int, rng: random.Random) -> Iterator[Reading]:

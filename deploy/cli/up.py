@@ -21,6 +21,7 @@ from deploy.clock import deployment_clock, monotonic_ms
 from deploy.demo.city.district import load_district
 from deploy.demo.city.registry import district_devices
 from deploy.demo.recordings import RecordingError, recorded_devices
+from deploy.health_points import HealthKeeper
 from deploy.native import NativeError, Stack, endpoints, progress_to
 from deploy.observe import Drain, observe
 from deploy.operation import FLOW, Operation, OperationError
@@ -92,6 +93,7 @@ class Run:
         self._settings, self._operation = settings, operation
         self._clock = deployment_clock(settings)
         self._watch = Watch()
+        self._keep_health = HealthKeeper(settings, self._clock)
         self._admin: Admin | None = None
         self._began = time.monotonic()
         self._rows: list[StreamRow] = []
@@ -175,3 +177,4 @@ class Run:
     def _look(self) -> None:
         self._watch.add(observe(self._settings, monotonic_ms(), self._admin))
         self._rows = self._watch.streams()
+        self._keep_health(self._watch)

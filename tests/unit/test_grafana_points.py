@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from deploy.health_points import health_points
 from deploy.registry_points import points, store_registry
-from deploy.watch import RoleRow, StreamRow
+from deploy.watch import Sample, Used, Watch
 from schemas.device import Device
 from schemas.ports import Refusal
 
@@ -56,9 +56,26 @@ def test_loading_again_writes_the_same() -> None:
 
 
 def test_health() -> None:
-    stream = StreamRow("bike", 9, 1.0, 8, 1.0, 2, None, None, 1, [], None, 310.5)
-    role = RoleRow("store", 2, 12.5, 101.0)
-    assert list(health_points([stream], [role], 5)) == [
-        "pipeline_stream,stream=bike received=9.0,stored=8.0,suspect=2.0,dead=1.0,p99_ms=310.5 5000000",
-        "pipeline_role,role=store processes=2.0,cpu_percent=12.5,resident_mb=101.0 5000000",
+    watch = Watch()
+    for at_ms, amount in ((0, 0.0), (10_000, 50.0)):
+        series: dict[tuple[str, tuple[tuple[str, str], ...]], float] = {
+            ("hanan_points_total", (("role", "store"), ("stream", "bike"))): amount,
+            ("hanan_dead_total", (("reason", "not_json"), ("role", "validate"), ("stream", "bike"))): 2.0,
+            ("hanan_late_total", (("role", "aggregate"), ("stream", "bike"))): 3.0,
+            ("hanan_cpu_seconds", (("role", "store"),)): amount / 100,
+            ("hanan_resident_bytes", (("role", "store"),)): 101e6,
+        }
+        watch.add(Sample(at_ms, series, {"bike": 4}, {"influxdb": Used(amount / 10, 90_000_000), "mosquitto": None}))
+    lines = [line for line in health_points(watch, 5) if "stream=bike" in line or "stream=" not in line]
+    assert lines == [
+        (
+            "pipeline_stream,stream=bike received=0.0,received_per_s=0.0,stored=50.0,stored_per_s=5.0,suspect=0.0,dead=2.0,"
+            "late=3.0,repeated=0.0,lag=4.0,in_flight=0.0,reconnects=0.0 5000000"
+        ),
+        "pipeline_dead,stream=bike,reason=not_json letters=2.0 5000000",
+        "pipeline_role,role=aggregate processes=0.0,cpu_percent=0.0,resident_mb=0.0 5000000",
+        "pipeline_role,role=store processes=1.0,cpu_percent=5.0,resident_mb=101.0 5000000",
+        "pipeline_role,role=validate processes=0.0,cpu_percent=0.0,resident_mb=0.0 5000000",
+        "pipeline_server,server=influxdb up=1.0,cpu_percent=50.0,resident_mb=90.0 5000000",
+        "pipeline_server,server=mosquitto up=0.0,cpu_percent=0.0,resident_mb=0.0 5000000",
     ]
