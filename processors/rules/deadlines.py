@@ -1,13 +1,16 @@
 """Silence: judged by the partition's clock against what each device was last heard to say that was current.
 
-One entry a device in a heap, looked at only when it is due; a reading costs nothing here.
+A device is written down under the second in which it is due and looked at only then; a reading costs nothing here, and ten times
+as many devices cost each of them no more.
 """
 
+from collections import defaultdict
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
 from processors.rules.lifecycle import Seen, drop, observe
 from schemas.alert import Alert, Place, State
+from schemas.instants import SECOND_MS
 
 if TYPE_CHECKING:
     from processors.rules.engine import Engine, Watched
@@ -15,7 +18,8 @@ if TYPE_CHECKING:
 
 class Deadlines:
     def __init__(self) -> None:
-        self._heap: list[tuple[int, str]] = []
+        self._seconds: list[int] = []  # those under which somebody is written down; a heap
+        self._written: dict[int, list[tuple[int, str]]] = defaultdict(list)
         self._due: dict[str, int] = {}  # the entry that counts, of each device
         self._watched: dict[str, Watched] = {}
 
@@ -38,23 +42,35 @@ class Deadlines:
     def _expect(self, watched: "Watched", due_ms: int) -> None:
         id_ = watched.device.device_id
         if id_ not in self._due or due_ms < self._due[id_]:
-            self._due[id_] = due_ms
-            heappush(self._heap, (due_ms, id_))
+            self._write(due_ms, id_)
+
+    def _write(self, due_ms: int, id_: str) -> None:
+        self._due[id_] = due_ms
+        second = due_ms // SECOND_MS
+        if second not in self._written:
+            heappush(self._seconds, second)
+        self._written[second].append((due_ms, id_))
 
     def pass_to(self, engine: "Engine", now_ms: int, place: Place) -> None:
         """All that is due by now."""
-        while self._heap and self._heap[0][0] <= now_ms:
-            due_ms, device_id = heappop(self._heap)
-            if self._due.get(device_id) != due_ms:
-                continue
-            watched = self._watched.get(device_id)
-            if watched is not None and not watched.slots and watched.heard_ms + watched.quiet_ms > now_ms:
-                self._due[device_id] = due_ms = watched.heard_ms + watched.quiet_ms
-                heappush(self._heap, (due_ms, device_id))
-                continue
-            del self._due[device_id]
-            if watched is not None:
-                self._judge(engine, watched, now_ms, place)
+        while self._seconds and self._seconds[0] * SECOND_MS <= now_ms:
+            second = heappop(self._seconds)
+            entries = sorted(self._written.pop(second))
+            for due_ms, device_id in entries:
+                if self._due.get(device_id) != due_ms:
+                    continue
+                if due_ms > now_ms:
+                    self._write(due_ms, device_id)
+                    continue
+                watched = self._watched.get(device_id)
+                if watched is not None and not watched.busy and watched.heard_ms + watched.quiet_ms > now_ms:
+                    self._write(watched.heard_ms + watched.quiet_ms, device_id)
+                    continue
+                del self._due[device_id]
+                if watched is not None:
+                    self._judge(engine, watched, now_ms, place)
+            if second in self._written:
+                return  # what is left of it is due later
 
     def _judge(self, engine: "Engine", watched: "Watched", now_ms: int, place: Place) -> None:
         rule = watched.plan.silent

@@ -4,82 +4,53 @@ Every change names the record that led to it. On a replay a slot passes over wha
 clears a second time; see docs/alerts.md for why that is enough.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from processors.rules.board import Board, obey
 from processors.rules.compiled import Compiled
 from processors.rules.deadlines import Deadlines
-from processors.rules.expression import Guard
 from processors.rules.lifecycle import Seen, drop, observe, resolve, settle
 from processors.rules.past import Past
 from processors.rules.plan import KindPlan
+from processors.rules.sieve import params_of
 from processors.rules.sight import Sight
 from schemas.alert import Alert, Change, Place, Severity, State
 from schemas.device import Device
-from schemas.reading import Reading
+from schemas.metric import Value
+
+Moment = tuple[int, int, Mapping[str, Value], Mapping[str, str]]  # of a current reading: ts, received at, values, flags
 
 _IDLE = frozenset({State.NORMAL, State.RESOLVED})
-
-
-class Check(NamedTuple):
-    """A guard for one device: a metric, or what is asked of its past at a moment, compared with a constant."""
-
-    name: str
-    ask: Callable[[int], Any] | None
-    compare: Callable[[Any, Any], bool]
-    bound: Any
-
-
-class Quick(NamedTuple):
-    """A rule by its guards, as far as they cost next to nothing: what most readings are done with."""
-
-    checks: tuple[Check, ...]
-    every: int
-    rule: Compiled
 
 
 class Watched:
     """A device with rules. `heard_ms` is when its last current reading was received; `slots` are those that are not normal."""
 
     __slots__ = (
-        "device", "excused", "groups", "heard_ms", "in_force", "plan", "quick", "quiet_ms", "sight", "silent_ms", "slots",
-        "suspect", "ts",
+        "busy", "device", "excused", "groups", "heard_ms", "params", "plan", "quiet_ms", "sight", "silent_ms", "slots", "suspect",
+        "ts",
     )  # fmt: skip
 
     def __init__(self, device: Device, plan: KindPlan, groups: tuple[bytes, ...] = ()) -> None:
         self.device, self.plan = device, plan
         self.groups = groups  # the keys under which others compare themselves with it
+        self.params = params_of(plan.params, device.params)
         self.excused = False  # from being missed, until it speaks again
         self.ts = -1
         self.heard_ms = 0
         self.quiet_ms, self.silent_ms = plan.silence_ms(device.interval_s * 1_000) if plan.silent else (0, 0)
-        self.sight = Sight(Past(plan.needs, plan.traced, plan.recent, device.interval_s * 1_000), device.params)
+        self.sight = Sight(Past(plan.shape, device.interval_s * 1_000), device.params)
         self.suspect: Sight | None = None
         self.slots: dict[str, Alert] = {}
-        self.in_force: tuple[Compiled, ...] = ()
-        self.quick: list[Quick] = []
+        self.busy = False  # one of them is pending or open
 
-    def arm(self, in_force: tuple[Compiled, ...]) -> list[Quick]:
-        """The rules in force, made quick; asked when these have changed."""
-        self.in_force = in_force
-        self.quick = [self._quick(rule) for rule in in_force]
-        return self.quick
-
-    def _quick(self, rule: Compiled) -> Quick:
-        assert rule.when
-        guards = () if rule.rule.with_suspect else rule.when.guards
-        checks = [check for guard in guards if (check := self._check(guard)) is not None]
-        return Quick(tuple(checks), rule.rule.every, rule)
-
-    def _check(self, guard: Guard) -> Check | None:
-        bound = guard.value if guard.bound is None else self.sight.bound(guard.bound)
-        if bound is None:
-            return None
-        if guard.term is None:
-            return Check(guard.name, None, guard.compare, bound)
-        asked = self.sight.past.quick(guard.term)
-        return None if asked is None else Check("", asked, guard.compare, bound)
+    def put(self, alert: Alert) -> None:
+        if alert.state is State.NORMAL and not alert.fires and not alert.until_ms:
+            self.slots.pop(alert.rule, None)
+        else:
+            self.slots[alert.rule] = alert
+        self.busy = any(slot.state not in _IDLE for slot in self.slots.values())
 
 
 class Engine:
@@ -99,70 +70,73 @@ class Engine:
     def restore(self, watched: Watched, alert: Alert) -> None:
         """What the topic says of a slot, before anything is read."""
         watched.slots[alert.rule] = alert
+        watched.busy |= alert.state not in _IDLE
         if alert.is_open:
             self._open[alert.key] = watched
 
     # Readings
 
-    def remember(self, watched: Watched, reading: Reading) -> None:
+    def remember(self, watched: Watched, moment: Moment) -> None:
         """A current reading, muted."""
-        watched.ts, watched.heard_ms = reading.ts_ms, reading.received_at_ms
-        watched.sight.move(reading.ts_ms, reading.values, reading.flags)
+        watched.ts, watched.heard_ms, values, flags = moment
+        watched.sight.move(watched.ts, values, flags)
 
-    def read(self, watched: Watched, reading: Reading, offset: int) -> None:
+    def read(self, watched: Watched, moment: Moment, offset: int) -> None:
         """A current reading."""
-        before, ts = watched.ts, reading.ts_ms
-        watched.ts, watched.heard_ms = ts, reading.received_at_ms
-        watched.sight.move(ts, reading.values, reading.flags)
+        before = watched.ts
+        watched.ts, watched.heard_ms, values, flags = ts, _, _, _ = moment
+        sight = watched.sight
+        sight.move(ts, values, flags)
+        force = watched.plan.in_force(ts)
+        hits = force.sift(before, ts, sight, watched.params)
+        if not hits and not watched.busy:
+            return
         watched.suspect = None
-        in_force = watched.plan.in_force(ts)
-        quick = watched.quick if in_force is watched.in_force else watched.arm(in_force)
-        if watched.slots:
-            self._read_all(watched, in_force, (before, ts), self.place(offset))
+        if watched.busy:
+            self._read_all(watched, force.rules, hits, before, self.place(offset))
             if self.deadlines:
                 self.deadlines.heard(self, watched, self.place(offset))
-            return
-        get = watched.sight.get
-        for checks, every, rule in quick:
-            if every and before // every == ts // every:
-                continue
-            for name, ask, compare, bound in checks:
-                value = get(name) if ask is None else ask(ts)
-                if value is None or not compare(value, bound):
-                    break
-            else:
-                view = _suspect(watched) if rule.rule.with_suspect else watched.sight
-                if rule.when.holds(view) and (rule.given is None or rule.given.holds(view)):  # type: ignore[union-attr]  # plan: all have one
-                    self._observe(watched, rule, view, ts, self.place(offset))
+        else:
+            for rule in hits:
+                self._look(watched, rule, self.place(offset))
 
-    def _read_all(self, watched: Watched, in_force: tuple[Compiled, ...], times: tuple[int, int], place: Place) -> None:
-        """The long way, for a device of which something is known already. `times`: of the reading before, and of this one."""
-        before, ts = times
-        for rule in in_force:
-            if rule.rule.every and before // rule.rule.every == ts // rule.rule.every:
-                continue
+    def _read_all(
+        self, watched: Watched, rules: Sequence[Compiled], hits: Collection[Compiled], before: int, place: Place
+    ) -> None:
+        """For a device of which something is pending or open."""
+        ts = watched.ts
+        for rule in rules:
             alert = watched.slots.get(rule.rule.id)
-            view = watched.sight if not rule.rule.with_suspect else _suspect(watched)
-            if alert is not None and alert.place.offset >= place.offset and alert.place.topic == place.topic:
+            if alert is None or alert.state in _IDLE:
+                if rule in hits:
+                    self._look(watched, rule, place)
                 continue
-            if (alert is None or alert.state in _IDLE) and not rule.when.holds(view):  # type: ignore[union-attr]
-                continue
-            if rule.given is None or rule.given.holds(view):
-                self._observe(watched, rule, view, ts, place)
-        if len(in_force) < len(watched.plan.rules):
-            ids = {rule.rule.id for rule in in_force}
+            every = rule.rule.every
+            if not (every and before // every == ts // every) and not _is_behind(place, alert):
+                view = watched.sight if not rule.rule.with_suspect else _suspect(watched)
+                if rule.given is None or rule.given.holds(view):
+                    self._observe(watched, rule, view, rule.when.holds(view), place)  # type: ignore[union-attr]  # plan: all have one
+        if len(rules) < len(watched.plan.rules):
+            ids = {rule.rule.id for rule in rules}
             for alert in list(watched.slots.values()):
                 if alert.rule not in ids and alert.rule in watched.plan.ids and not _is_silence(watched, alert):
                     self.end(watched, alert, ts, place, "out of season")
 
-    def _observe(self, watched: Watched, rule: Compiled, view: Sight, ts: int, place: Place) -> None:
+    def _look(self, watched: Watched, rule: Compiled, place: Place) -> None:
+        """More closely, at a rule that may hold and of which nothing is known."""
+        alert = watched.slots.get(rule.rule.id)
+        if alert is not None and _is_behind(place, alert):
+            return
+        view = watched.sight if not rule.rule.with_suspect else _suspect(watched)
+        if rule.when.holds(view) and (rule.given is None or rule.given.holds(view)):  # type: ignore[union-attr]
+            self._observe(watched, rule, view, holds=True, place=place)
+
+    def _observe(self, watched: Watched, rule: Compiled, view: Sight, holds: bool | None, place: Place) -> None:
         alert = watched.slots.get(rule.rule.id) or Alert(rule.rule.id, watched.device.device_id)
-        assert rule.when
-        holds = rule.when.holds(view)
         clears = rule.clear.holds(view) if rule.clear and alert.is_open else None
         severity = _severity(rule, view) if holds else None
         values = values_of(rule, view) if holds else {}
-        self.take(watched, observe(alert, rule.rule, Seen(ts, holds, clears, severity, values)), place, ts)
+        self.take(watched, observe(alert, rule.rule, Seen(watched.ts, holds, clears, severity, values)), place, watched.ts)
 
     def end(self, watched: Watched, alert: Alert, ts: int, place: Place, why: str) -> None:
         if alert.is_open:
@@ -180,10 +154,7 @@ class Engine:
         if alert.change is Change.FIRED and alert.state is State.FIRING:
             alert = settle(alert, self.board.suppresses(described(alert, watched.device), now_ms), now_ms)
         alert = described(alert, watched.device)._replace(place=place)
-        if alert.state is State.NORMAL and not alert.fires and not alert.until_ms:
-            watched.slots.pop(alert.rule, None)
-        else:
-            watched.slots[alert.rule] = alert
+        watched.put(alert)
         if alert.is_open:
             self._open[alert.key] = watched
         else:
@@ -203,6 +174,11 @@ class Engine:
             if alert is not before:
                 told = Change.ACKNOWLEDGED if alert.state is State.ACKNOWLEDGED and not before.acked else alert.change
                 self.take(watched, alert._replace(change=told, at_ms=max(alert.at_ms, now_ms)), place, now_ms)
+
+
+def _is_behind(place: Place, alert: Alert) -> bool:
+    """Whether the alert has seen that record, or a later one, already."""
+    return alert.place.offset >= place.offset and alert.place.topic == place.topic
 
 
 def _is_silence(watched: Watched, alert: Alert) -> bool:

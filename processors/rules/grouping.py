@@ -69,10 +69,11 @@ class GroupTask:
         watched = self._groups[record.key].get(reading.device_id) or self._begin(record.key, reading.device_id)
         if watched is None or reading.ts_ms <= watched.ts:
             return
+        moment = reading.ts_ms, reading.received_at_ms, reading.values, reading.flags
         if muted:
-            self._engine.remember(watched, reading)
+            self._engine.remember(watched, moment)
         else:
-            self._engine.read(watched, reading, record.offset)
+            self._engine.read(watched, moment, record.offset)
 
     def _begin(self, group: bytes, device_id: str) -> Watched | None:
         device = self._registry.get(device_id)

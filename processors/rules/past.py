@@ -5,27 +5,59 @@ Nothing in it depends on more than the warm-up brings back, so a restarted task 
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
-from typing import Any
+from operator import itemgetter
+from typing import Any, NamedTuple
 
-from processors.rules.terms import Term
-from schemas.instants import HOUR_MS
+from schemas.instants import HOUR_MS, MINUTE_MS
 
 STILL_CAP_MS = HOUR_MS  # still() and same() count no further
+SHORT_MS = HOUR_MS  # what is kept for longer is kept apart, and of that only the first reading of each step
+STEP_MS = 5 * MINUTE_MS
+
+
+Rows = deque[tuple[int, tuple[Any, ...]]]
+Pick = Callable[[Mapping[str, Any]], tuple[Any, ...]]
+
+
+class Ring(NamedTuple):
+    """Metrics that are kept together, how often, and for how long. `pick` takes them out of a reading."""
+
+    names: tuple[str, ...]
+    pick: Pick
+    step_ms: int  # 0: each reading
+    span_ms: int
+
+
+class Shape:
+    """What is kept of each device of a kind. `needs` are metrics with how much of their past is asked for; 0: not in windows."""
+
+    def __init__(self, needs: Mapping[str, int], traced: Iterable[str] = (), recent: int = 0) -> None:
+        short = [name for name, span in needs.items() if 0 < span <= SHORT_MS]
+        long = [name for name, span in needs.items() if span > SHORT_MS]
+        self.rings = tuple(
+            # twice the one name, since itemgetter makes no tuple of one
+            Ring(tuple(names), itemgetter(*(names if len(names) > 1 else names * 2)), step, max(needs[name] for name in names))
+            for names, step in ((short, 0), (long, STEP_MS))
+            if names
+        )
+        self.where = {name: (n, ring.names.index(name)) for n, ring in enumerate(self.rings) for name in ring.names}
+        self.traced = tuple(traced)
+        self.recent = recent
 
 
 class Past:
-    """`needs` are the metrics whose past is asked for, with how long; 0 where only since when it is what it is."""
+    __slots__ = ("_rings", "_traced", "_where", "interval_ms", "recent", "since")
 
-    __slots__ = ("_kept", "_traced", "interval_ms", "recent", "series", "since")
-
-    def __init__(self, needs: Mapping[str, int], traced: Iterable[str], recent: int, interval_ms: int) -> None:
+    def __init__(self, shape: Shape, interval_ms: int) -> None:
         self.interval_ms = interval_ms
-        self.series: dict[str, deque[tuple[int, float]]] = {name: deque() for name, span in needs.items() if span}
-        self._kept = [(name, self.series[name], span + 2 * interval_ms) for name, span in needs.items() if span]
-        self._traced = tuple(traced)
+        self._where = shape.where
+        self._rings: list[tuple[Rows, Pick, int, int, tuple[str, ...]]] = [
+            (deque(), ring.pick, ring.step_ms, ring.span_ms + 2 * max(interval_ms, ring.step_ms), ring.names)
+            for ring in shape.rings
+        ]
+        self._traced = shape.traced
         self.since: dict[str, list[Any]] = {}  # value, first seen, last seen
-        self.recent: deque[int] | None = deque(maxlen=recent) if recent else None
+        self.recent: deque[int] | None = deque(maxlen=shape.recent) if shape.recent else None
 
     def note(self, ts: int, good: Mapping[str, Any]) -> None:
         """A reading newer than all before it."""
@@ -39,27 +71,47 @@ class Past:
                     self.since[name] = [value, ts, ts]
                 else:
                     before[2] = ts
-        for name, series, span in self._kept:
-            value = good.get(name)
-            if value is not None:
-                series.append((ts, value))
-                oldest = ts - span
-                while series[0][0] < oldest:
-                    series.popleft()
-
-    def quick(self, term: Term) -> Callable[[int], Any] | None:
-        """How to ask for a term that is known without looking through a window; None for the others."""
-        if term.name == "span":
-            return partial(self.span, int(term.arguments[0]))  # type: ignore[arg-type]
-        return partial(self.held_s, str(term.arguments[0])) if term.name in {"still", "same"} else None
+        for rows, pick, step_ms, kept_ms, names in self._rings:
+            if step_ms and rows and rows[-1][0] // step_ms == ts // step_ms:
+                continue
+            try:
+                rows.append((ts, pick(good)))
+            except KeyError:  # one of them is missing or suspect
+                rows.append((ts, tuple(map(good.get, names))))
+            oldest = ts - kept_ms
+            while rows[0][0] < oldest:
+                rows.popleft()
 
     def window(self, name: str, span_ms: int, ts: int) -> list[float] | None:
         """The values of the last `span_ms`; None unless they reach back so far."""
-        series = self.series[name]
-        if not series or series[0][0] > ts - span_ms + 2 * self.interval_ms:
-            return None
+        ring, place = self._where[name]
+        rows, _, step_ms, _, _ = self._rings[ring]
         start = ts - span_ms
-        return [value for at, value in series if at > start]
+        if not self._reaches(rows, place, start, step_ms):
+            return None
+        values = [row[place] for at, row in rows if at > start]
+        if None in values:
+            values = [value for value in values if value is not None]
+        return values or None
+
+    def ends(self, name: str, span_ms: int, ts: int) -> tuple[float, float] | None:
+        """The first and the last of them, without looking at those between."""
+        ring, place = self._where[name]
+        rows, _, step_ms, _, _ = self._rings[ring]
+        start = ts - span_ms
+        if not self._reaches(rows, place, start, step_ms):
+            return None
+        values = (row[place] for at, row in rows if at > start)
+        first = next((value for value in values if value is not None), None)
+        return None if first is None else (first, next(row[place] for _, row in reversed(rows) if row[place] is not None))
+
+    def _reaches(self, rows: Rows, place: int, start: int, step_ms: int) -> bool:
+        """Whether a value stands near enough to the beginning of a window."""
+        reach_ms = 2 * max(self.interval_ms, step_ms)
+        for at, row in rows:
+            if at >= start - reach_ms and row[place] is not None:
+                return at <= start + reach_ms
+        return False
 
     def held_s(self, name: str, ts: int) -> float | None:
         """For how long the value has not changed."""

@@ -1,13 +1,22 @@
 """The rules for one kind of device, made ready: which are in force at a moment, and what must be remembered for them."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from processors.rules.compiled import Compiled
-from processors.rules.past import STILL_CAP_MS
+from processors.rules.past import SHORT_MS, STEP_MS, STILL_CAP_MS, Shape
 from processors.rules.seasons import CityClock
+from processors.rules.sieve import Sift, sieve
 from schemas.instants import MINUTE_MS
 
 _MINUTES = 256
+
+
+class Force(NamedTuple):
+    """The rules for a moment, and what tells which of them deserve a closer look."""
+
+    rules: tuple[Compiled, ...]
+    sift: Sift
 
 
 class KindPlan:
@@ -21,23 +30,31 @@ class KindPlan:
         for rule in rules:
             for name, span in rule.needs.items():
                 self.needs[name] = max(self.needs.get(name, 0), span)
-        self.traced = tuple(sorted({name for rule in rules for name in rule.traced}))
         self.recent = max((rule.recent for rule in rules), default=0)
+        self.shape = Shape(self.needs, sorted({name for rule in rules for name in rule.traced}), self.recent)
+        conditions = [condition for rule in self.rules for condition in (rule.when, rule.given) if condition]
+        self.params = tuple(sorted({name for condition in conditions for name in condition.params}))
         self._always = all(rule.season is None and rule.rule.hours is None for rule in self.rules)
-        self._in_force: dict[int, tuple[Compiled, ...]] = {}
-        self._same: dict[tuple[Compiled, ...], tuple[Compiled, ...]] = {}  # one object for each set of rules
+        self._whole = self._forced(self.rules)
+        self._in_force: dict[int, Force] = {}
+        self._same = {self.rules: self._whole}  # one object for each set of rules
 
-    def in_force(self, ts: int) -> tuple[Compiled, ...]:
-        """The rules for a moment; the same object for the same rules."""
+    def _forced(self, rules: tuple[Compiled, ...]) -> Force:
+        return Force(rules, sieve(rules, self.params))
+
+    def in_force(self, ts: int) -> Force:
+        """For a moment; the same object for the same rules."""
         if self._always:
-            return self.rules
+            return self._whole
         minute = ts // MINUTE_MS
         found = self._in_force.get(minute)
         if found is None:
             if len(self._in_force) > _MINUTES:
                 self._in_force.clear()
-            found = tuple(rule for rule in self.rules if self.is_in_force(rule, ts))
-            found = self._in_force[minute] = self._same.setdefault(found, found)
+            rules = tuple(rule for rule in self.rules if self.is_in_force(rule, ts))
+            if rules not in self._same:
+                self._same[rules] = self._forced(rules)
+            found = self._in_force[minute] = self._same[rules]
         return found
 
     def is_in_force(self, rule: Compiled, ts: int) -> bool:
@@ -45,11 +62,17 @@ class KindPlan:
 
     def memory_ms(self, interval_ms: int) -> int:
         """How much a restart must read again for a device of that interval."""
-        spans = [span + 3 * interval_ms if span else STILL_CAP_MS + 2 * interval_ms for span in self.needs.values()]
+        spans = [self._kept_ms(span, interval_ms) for span in self.needs.values()]
         if self.silent:
             spans.append(self.silence_ms(interval_ms)[1] + interval_ms)
         spans.append(3 * self.recent * interval_ms)
         return max(spans, default=0)
+
+    @staticmethod
+    def _kept_ms(span: int, interval_ms: int) -> int:
+        if not span:
+            return STILL_CAP_MS + 2 * interval_ms
+        return span + 3 * interval_ms if span <= SHORT_MS else span + 3 * max(interval_ms, STEP_MS)
 
     def silence_ms(self, interval_ms: int) -> tuple[int, int]:
         """After how long a device is quiet, and after how long it is silent."""

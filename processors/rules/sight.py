@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Mapping
 from statistics import median
 from typing import Any
 
-from processors.rules.expression import Bound
 from processors.rules.functions import curve_at
 from processors.rules.past import Past
 from processors.rules.terms import Term
@@ -15,12 +14,12 @@ _NOTHING: Mapping[str, Any] = {}
 class Sight:
     """See `expression.View`. One object a device, moved from reading to reading."""
 
-    __slots__ = ("_bounds", "_params", "flags", "get", "neighbours", "past", "ts", "values")
+    __slots__ = ("_known", "_params", "flags", "get", "neighbours", "past", "ts", "values")
 
     def __init__(self, past: Past, params: Mapping[str, Any]) -> None:
         self.past = past
         self._params = params
-        self._bounds: dict[Bound, Any] = {}
+        self._known: dict[Any, Any] = {}  # what has been worked out of this moment
         self.ts = 0
         self.values: Mapping[str, Any] = _NOTHING
         self.flags: Mapping[str, str] = _NOTHING
@@ -29,6 +28,8 @@ class Sight:
 
     def move(self, ts: int, values: Mapping[str, Any], flags: Mapping[str, str]) -> None:
         self.ts, self.values, self.flags = ts, values, flags
+        if self._known:
+            self._known.clear()
         good = {name: value for name, value in values.items() if name not in flags} if flags else values
         self.get = good.get
         self.past.note(ts, good)
@@ -43,21 +44,21 @@ class Sight:
     def param(self, name: str) -> Any:
         return self._params.get(name)
 
-    def bound(self, bound: Bound) -> Any:
-        """Worked out once a device."""
-        if bound not in self._bounds:
-            self._bounds[bound] = bound.of(self._params)
-        return self._bounds[bound]
-
     def term(self, term: Term) -> Any:
-        return _WORK_OUT[term.name](self, *term.arguments)
+        if term in self._known:
+            return self._known[term]
+        found = self._known[term] = _WORK_OUT[term.name](self, *term.arguments)
+        return found
 
     def value(self, argument: str | Term) -> Any:
         return self.get(argument) if isinstance(argument, str) else self.term(argument)
 
     def others(self, argument: str | Term) -> list[float]:
         """What the others of the group say, those that have spoken within three of their intervals."""
-        found = []
+        known = self._known.get(("others", argument))
+        if known is not None:
+            return list(known)
+        found = self._known["others", argument] = list[float]()
         for other in self.neighbours():
             if other is not self and self.ts - other.ts <= 3 * other.past.interval_ms:
                 value = other.value(argument)
@@ -72,6 +73,11 @@ def _window(choose: Callable[[list[float]], float]) -> Callable[[Sight, str, flo
         return float(choose(values)) if values else None
 
     return work_out
+
+
+def _change(sight: Sight, name: str, span_s: float) -> float | None:
+    ends = sight.past.ends(name, round(span_s * 1_000), sight.ts)
+    return None if ends is None else float(ends[1] - ends[0])
 
 
 def _rate(sight: Sight, name: str, span_s: float) -> float | None:
@@ -91,8 +97,6 @@ def _group(choose: Callable[[list[float]], float]) -> Callable[[Sight, str | Ter
 
     return work_out
 
-
-_change = _window(lambda values: values[-1] - values[0])
 
 _WORK_OUT: Mapping[str, Callable[..., Any]] = {
     "mean": _window(lambda values: sum(values) / len(values)),

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from processors.rules.board import Board
 from processors.rules.compiled import Compiled
 from processors.rules.deadlines import Deadlines
-from processors.rules.engine import Engine, Watched
+from processors.rules.engine import Engine, Moment, Watched
 from processors.rules.load import Book
 from processors.rules.plan import KindPlan
 from processors.rules.seasons import CityClock
@@ -19,7 +19,6 @@ from schemas.device import Device, Registry
 from schemas.instants import MINUTE_MS
 from schemas.kind import Stream
 from schemas.ports import OutRecord, Position, Record
-from schemas.reading import Reading
 from schemas.streams import STREAMS
 
 
@@ -79,7 +78,8 @@ class AlertTask:
         self._topic = topics.reading(stream.name)
         self._deadlines = Deadlines()
         self._engine = Engine(board, self._topic, self._number, self._deadlines)
-        self._known: dict[str, Watched | None] = {}
+        self._lateness_ms = stream.lateness_ms
+        self._known: dict[bytes, Watched | None] = {}
         self._versions = (-1, -1)
         self._began = self._warmed = False
         self._tells_time = self._number == 0 and stream is STREAMS[0]
@@ -97,13 +97,14 @@ class AlertTask:
             self._log_began_ms = first_ms if first_ms > self._position.clock_ms - self._memory_ms + MINUTE_MS else 0
         for record in records:
             if record.key is not None:
-                reading = self._current(record)
-                if reading is not None:
-                    self._engine.remember(*reading)
+                watched = self._known.get(record.key) or self._begin(record.key)
+                moment = self._current(watched, record)
+                if watched is not None and moment is not None:
+                    self._engine.remember(watched, moment)
 
     def feed(self, records: Sequence[Record]) -> Output:
         out = Output()
-        engine, deadlines = self._engine, self._deadlines
+        engine, deadlines, known = self._engine, self._deadlines, self._known
         clock_ms = self._position.clock_ms
         begin = engine.place(records[0].offset - 1)
         if not clock_ms:
@@ -112,13 +113,14 @@ class AlertTask:
         engine.settle(begin, clock_ms)
         for record in records:
             clock_ms = max(clock_ms, record.timestamp_ms)
-            if record.key is None:
+            key = record.key
+            if key is None:
                 deadlines.pass_to(engine, clock_ms, engine.place(record.offset))
                 continue
-            found = self._current(record)
-            if found is not None:
-                watched, reading = found
-                engine.read(watched, reading, record.offset)
+            watched = known.get(key) or self._begin(key)
+            moment = self._current(watched, record)
+            if watched is not None and moment is not None:
+                engine.read(watched, moment, record.offset)
                 if watched.excused:
                     watched.excused = False
                     deadlines.watch(watched, clock_ms)
@@ -131,31 +133,29 @@ class AlertTask:
             out.records.append(OutRecord(topics.ALERT, CLOCK_KEY, codec.dumps({"clock": clock_ms}), (), clock_ms, 0))
         return out
 
-    def _current(self, record: Record) -> tuple[Watched, Reading] | None:
+    def _current(self, watched: Watched | None, record: Record) -> Moment | None:
         """The reading, if it may change what is so now: newer than all before it, in time, neither retained nor replayed."""
-        device_id = (record.key or b"").decode(errors="replace")
-        watched = self._known.get(device_id) or self._begin(device_id)
         if watched is None:
             return None
         try:
-            reading = codec.decode_reading(self._stream.name, record.value or b"")
+            moment = codec.decode_moment(record.value or b"")
         except (ValueError, KeyError, TypeError):  # the store makes a dead letter of it
             return None
-        if reading.ts_ms <= watched.ts or reading.received_at_ms - reading.ts_ms > self._stream.lateness_ms:
+        if moment[0] <= watched.ts or moment[1] - moment[0] > self._lateness_ms:
             return None
         if record.headers and any(name in {topics.RETAINED, topics.REPLAYED} for name, _ in record.headers):
             return None
-        return watched, reading
+        return moment
 
-    def _begin(self, device_id: str) -> Watched | None:
-        if device_id in self._known:
+    def _begin(self, key: bytes) -> Watched | None:
+        if key in self._known:
             return None
-        device = self._registry.get(device_id)
+        device = self._registry.get(key.decode(errors="replace"))
         plan = self._plans.watched(device.stream, device.kind) if device else None
         if device is None or plan is None or device.stream != self._stream.name:
-            self._known[device_id] = None
+            self._known[key] = None
             return None
-        watched = self._known[device_id] = Watched(device, plan, self._plans.keys(device))
+        watched = self._known[key] = Watched(device, plan, self._plans.keys(device))
         return watched
 
     # Who is there, and under which rules
@@ -165,20 +165,21 @@ class AlertTask:
         if versions == self._versions:
             return
         self._versions = versions
-        for id_ in [id_ for id_, watched in self._known.items() if watched is None]:
-            del self._known[id_]
+        for key in [key for key, watched in self._known.items() if watched is None]:
+            del self._known[key]
         for device in self._registry:
             if device.stream != self._stream.name or partition_of(device.device_id.encode(), self._partitions) != self._number:
                 continue
             self._renew(device, clock_ms, place)
-        for id_, watched in self._known.items():
-            if watched is not None and self._registry.get(id_) is None:
+        for watched in list(self._known.values()):
+            if watched is not None and self._registry.get(watched.device.device_id) is None:
                 self._retire(watched, clock_ms, place, "the device is not registered any more")
         self._began = True
 
     def _renew(self, device: Device, clock_ms: int, place: Place) -> None:
         plan = self._plans.watched(device.stream, device.kind)
-        known = self._known.get(device.device_id)
+        key = device.device_id.encode()
+        known = self._known.get(key)
         if plan is None:
             if known is not None:
                 self._retire(known, clock_ms, place, "the rule is gone")
@@ -190,7 +191,7 @@ class AlertTask:
             known = self._replaced(known, device, plan, clock_ms, place)
         else:
             known = Watched(device, plan, self._plans.keys(device))
-        self._known[device.device_id] = known
+        self._known[key] = known
         for rule in plan.all:
             alert = self._board.alerts.get(alerts.slot_key(rule.rule.id, device.device_id))
             if alert is not None and rule.rule.id not in known.slots and self._matters(alert):
@@ -233,7 +234,7 @@ class AlertTask:
         for alert in list(watched.slots.values()):
             self._engine.end(watched, alert, clock_ms, place, why)
         self._deadlines.forget(watched.device.device_id)
-        self._known[watched.device.device_id] = None
+        self._known[watched.device.device_id.encode()] = None
 
     # Writing
 

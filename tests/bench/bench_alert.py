@@ -26,7 +26,7 @@ from schemas.device import Registry, encode
 from schemas.instants import DAY_MS, MINUTE_MS, parse_rfc3339
 from schemas.ports import Position, Record
 from schemas.streams import BY_NAME
-from tests.bench.judge_alerts import records_of
+from tests.bench.weeks import records_of
 
 TARGET_US = 8.0
 BATCH = 2_000
