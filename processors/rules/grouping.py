@@ -2,18 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from functools import partial
 
 from processors.rules.board import Board
 from processors.rules.engine import Engine, Watched
 from processors.rules.sight import Sight
-from processors.rules.watching import Plans, to_record
+from processors.rules.watching import DEVICE, Plans, to_record
 from processors.task import Output
 from schemas import codec
 from schemas.alert import GROUP, slot_key
 from schemas.device import Registry
 from schemas.ports import Position, Record
-from schemas.streams import BY_NAME
 
 
 class GroupTask:
@@ -23,7 +21,8 @@ class GroupTask:
         self._plans, self._registry, self._board, self._number = plans, registry, board, number
         self._position = position
         self._engine = Engine(board, GROUP, number)
-        self._groups: dict[bytes, dict[str, Watched]] = defaultdict(dict)
+        self._groups: dict[bytes, dict[bytes, Watched]] = defaultdict(dict)
+        self._sights: dict[tuple[bytes, str, str], list[Sight]] = defaultdict(list)
         self._versions = (-1, -1)
 
     def position(self) -> Position:
@@ -55,39 +54,41 @@ class GroupTask:
         if versions != self._versions:
             if self._versions != (-1, -1):
                 self._groups.clear()
+                self._sights.clear()
                 self._engine = Engine(self._board, GROUP, self._number)
             self._versions = versions
 
     def _take(self, record: Record, *, muted: bool) -> None:
-        stream = dict(record.headers).get("stream", b"").decode()
-        if record.key is None or stream not in BY_NAME:
+        device_id = next((value for name, value in record.headers if name == DEVICE), b"")
+        group = record.key
+        if group is None or not device_id:
+            return
+        watched = self._groups[group].get(device_id) or self._begin(group, device_id)
+        if watched is None:
             return
         try:
-            reading = codec.decode_reading(stream, record.value or b"")
+            moment = codec.decode_moment(record.value or b"")
         except (ValueError, KeyError, TypeError):
             return
-        watched = self._groups[record.key].get(reading.device_id) or self._begin(record.key, reading.device_id)
-        if watched is None or reading.ts_ms <= watched.ts:
+        if moment[0] <= watched.ts:
             return
-        moment = reading.ts_ms, reading.received_at_ms, reading.values, reading.flags
         if muted:
             self._engine.remember(watched, moment)
         else:
             self._engine.read(watched, moment, record.offset)
 
-    def _begin(self, group: bytes, device_id: str) -> Watched | None:
-        device = self._registry.get(device_id)
+    def _begin(self, group: bytes, device_id: bytes) -> Watched | None:
+        device = self._registry.get(device_id.decode(errors="replace"))
         plan = self._plans.compared(device.stream, device.kind) if device else None
         if device is None or plan is None:
             return None
         watched = Watched(device, plan)
-        watched.sight.neighbours = partial(self._same_kind, group, device.kind)
+        same_kind = self._sights[group, device.stream, device.kind]
+        same_kind.append(watched.sight)
+        watched.sight.neighbours = same_kind
         for rule in plan.all:
-            alert = self._board.alerts.get(slot_key(rule.rule.id, device_id))
+            alert = self._board.alerts.get(slot_key(rule.rule.id, device.device_id))
             if alert is not None:
                 self._engine.restore(watched, alert)
         self._groups[group][device_id] = watched
         return watched
-
-    def _same_kind(self, group: bytes, kind: str) -> list[Sight]:
-        return [each.sight for each in self._groups[group].values() if each.device.kind == kind]

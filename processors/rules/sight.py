@@ -1,6 +1,6 @@
 """One device at one moment, as conditions look at it."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 from typing import Any
 
@@ -24,7 +24,7 @@ class Sight:
         self.values: Mapping[str, Any] = _NOTHING
         self.flags: Mapping[str, str] = _NOTHING
         self.get: Callable[[str], Any] = _NOTHING.get
-        self.neighbours: Callable[[], Iterable[Sight]] = list
+        self.neighbours: Sequence[Sight] = ()  # of its group and kind, itself among them
 
     def move(self, ts: int, values: Mapping[str, Any], flags: Mapping[str, str]) -> None:
         self.ts, self.values, self.flags = ts, values, flags
@@ -59,7 +59,7 @@ class Sight:
         if known is not None:
             return list(known)
         found = self._known["others", argument] = list[float]()
-        for other in self.neighbours():
+        for other in self.neighbours:
             if other is not self and self.ts - other.ts <= 3 * other.past.interval_ms:
                 value = other.value(argument)
                 if value is not None:

@@ -240,9 +240,9 @@ class AlertTask:
 
     def _forward(self, watched: Watched, record: Record, out: Output) -> None:
         """To those who compare it with others."""
-        headers = ((_STREAM, self._stream.name.encode()),)
+        headers = ((DEVICE, record.key or b""),)
         for key in watched.groups:
-            out.records.append(OutRecord(GROUP, key, record.value, headers, record.timestamp_ms))
+            out.records.append(_new_record((GROUP, key, record.value, headers, record.timestamp_ms, None)))
 
     def _write(self, out: Output) -> None:
         for alert in self._engine.changes:
@@ -252,7 +252,8 @@ class AlertTask:
         self._engine.changes.clear()
 
 
-_STREAM = "stream"
+DEVICE = "device"  # header of what is passed on to be compared
+_new_record = OutRecord._make  # half the price of the constructor
 TELL_MS = 10_000  # how often the topic of alerts, which has no ticks, is told the time
 
 

@@ -32,8 +32,8 @@ class World:
         self.tasks = {
             name: AlertTask(BY_NAME[name], self.plans, self.registry, self.board, (0, 1), Position(0)) for name in streams
         }
-        self._group = GroupTask(self.plans, self.registry, self.board, 0, Position(0))
-        self._count = CountTask(self.plans, self.registry, self.board, Position(0))
+        self.group = GroupTask(self.plans, self.registry, self.board, 0, Position(0))
+        self.count = CountTask(self.plans, self.registry, self.board, Position(0))
         self._offsets: dict[str, int] = defaultdict(int)
         self.changes: list[Alert] = []
 
@@ -84,6 +84,6 @@ class World:
                         self.changes.append(Alert(rule, subject, at_ms=out.timestamp_ms))
             made = []
             if own:
-                made += self._count.feed(own).records
+                made += self.count.feed(own).records
             if group:
-                made += self._group.feed(group).records
+                made += self.group.feed(group).records

@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[2]
 _MADE_BY = ("deploy/demo", "schemas", "processors/validate.py", "processors/judge.py", "processors/limits.py")
 
 
-_WITHOUT_RULES = frozenset({"vehicle"})
+WITHOUT_RULES = frozenset({"vehicle"})
 
 
 class Order(NamedTuple):
@@ -81,7 +81,7 @@ def _simulated(order: Order) -> Iterator[Batch | Truth]:
     with closing(City(load_district(), order.seed, order.start_ms, streams=order.streams)) as city:
         city.draw_faults(order.faults, order.days)
         for reporter in city.reporters.values():
-            reporter.silent = reporter.device.kind in _WITHOUT_RULES
+            reporter.silent = reporter.device.kind in WITHOUT_RULES
         registry = Registry()
         for device in city.devices:
             registry.apply(device.device_id, encode(device))
