@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from processors.rules.board import Board, group_of, obey
 from processors.rules.compiled import Compiled
-from processors.rules.lifecycle import Seen, observe, settle
+from processors.rules.lifecycle import Seen, observe, resolve, settle
 from processors.rules.watching import Plans, to_record
 from processors.task import Output
 from schemas import alert as alerts
@@ -40,14 +40,15 @@ class CountTask:
         """All that is to be remembered is in the alerts themselves."""
 
     def feed(self, records: Sequence[Record]) -> Output:
-        self._count_devices()
         clock_ms = self._position.clock_ms
         changed: dict[str, Alert] = {}
+        self._count_devices(changed, Place(topics.ALERT, records[0].partition, records[0].offset - 1))
         for record in records:
             clock_ms = max(clock_ms, record.timestamp_ms)
             alert = self._decode(record)
-            if alert is None or not self._learn(alert):
+            if alert is None or self._is_count(alert.rule):
                 continue
+            self._learn(alert)  # what the table said already is judged all the same: nobody has judged it yet
             for rule in self._plans.book.counts():
                 assert rule.rule.count
                 if rule.rule.count.of == alert.rule:
@@ -72,15 +73,15 @@ class CountTask:
         except (ValueError, KeyError, TypeError):
             return None
 
-    def _learn(self, alert: Alert) -> bool:
-        """Whether it is news. What was read from the table at the start may lie ahead of the records."""
+    def _learn(self, alert: Alert) -> None:
+        """Who counts. What was read from the table may lie ahead of the records, which then say nothing new."""
         if self._is_count(alert.rule):
             if alert.key not in self._own:
                 self._own[alert.key] = alert
-            return False
+            return
         known = self._places.get(alert.key)
         if known and known.topic == alert.place.topic and known.offset >= alert.place.offset:
-            return False
+            return
         self._places[alert.key] = alert.place
         for rule in self._plans.book.counts():
             count = rule.rule.count
@@ -94,17 +95,26 @@ class CountTask:
                 members.add(alert.subject)
             else:
                 members.discard(alert.subject)
-        return True
 
     def _is_count(self, rule: str) -> bool:
         found = self._plans.book.rules.get(rule)
         return found is not None and found.count is not None
 
-    def _count_devices(self) -> None:
+    def _count_devices(self, changed: dict[str, Alert], place: Place) -> None:
+        """After a change of rules or devices: who is to be counted, and who counts already."""
         versions = (self._registry.version, self._plans.version)
         if versions == self._totals_version:
             return
         self._totals_version = versions
+        self._members.clear()
+        self._places.clear()
+        for alert in self._board.alerts.values():
+            self._learn(alert)
+        for key, alert in list(self._own.items()):
+            if not self._is_count(alert.rule):
+                del self._own[key]
+                if alert.is_open:
+                    changed[key] = resolve(alert, self._position.clock_ms, "the rule is gone")._replace(place=place)
         totals: dict[tuple[str, str], int] = defaultdict(int)
         for rule in self._plans.book.counts():
             count = rule.rule.count

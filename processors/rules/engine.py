@@ -45,6 +45,14 @@ class Watched:
         self.slots: dict[str, Alert] = {}
         self.busy = False  # one of them is pending or open
 
+    def renewed(self, device: Device, plan: KindPlan, groups: tuple[bytes, ...] = ()) -> "Watched":
+        """The same device under changed rules or with changed params. What was seen of it stays; its alerts are the caller's."""
+        other = Watched(device, plan, groups)
+        other.ts, other.heard_ms, other.excused = self.ts, self.heard_ms, self.excused
+        past = self.sight.past if plan is self.plan else self.sight.past.reshaped(plan.shape)
+        other.sight = self.sight.under(device.params, past)
+        return other
+
     def put(self, alert: Alert) -> None:
         if alert.state is State.NORMAL and not alert.fires and not alert.until_ms:
             self.slots.pop(alert.rule, None)
@@ -145,6 +153,16 @@ class Engine:
             self.take(watched, drop(alert, ts), place, ts)
 
     # What comes of it
+
+    def close(self, alert: Alert, now_ms: int, place: Place, why: str) -> None:
+        """Ends one that nothing is left to watch over."""
+        ended = resolve(alert, now_ms, why) if alert.is_open else drop(alert, now_ms)
+        self._open.pop(alert.key, None)
+        self.changes.append(ended._replace(place=place))
+
+    def has_ended(self, alert: Alert) -> bool:
+        """In this batch, of which the table does not know yet."""
+        return any(change.key == alert.key for change in self.changes)
 
     def take(self, watched: Watched, alert: Alert, place: Place, now_ms: int) -> None:
         """Writes the alert down if it is another than before."""

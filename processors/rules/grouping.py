@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from processors.rules.board import Board
 from processors.rules.engine import Engine, Watched
 from processors.rules.sight import Sight
-from processors.rules.watching import DEVICE, Plans, to_record
+from processors.rules.watching import DEVICE, Plans, orphans, to_record
 from processors.task import Output
 from schemas import codec
-from schemas.alert import GROUP, slot_key
+from schemas.alert import GROUP, Alert, Place, slot_key
 from schemas.device import Registry
 from schemas.ports import Position, Record
 
@@ -34,8 +34,9 @@ class GroupTask:
 
     def feed(self, records: Sequence[Record]) -> Output:
         clock_ms = max(self._position.clock_ms, records[0].timestamp_ms)
-        self._keep_up()
-        self._engine.settle(self._engine.place(records[0].offset - 1), clock_ms)
+        begin = self._engine.place(records[0].offset - 1)
+        self._keep_up(clock_ms, begin)
+        self._engine.settle(begin, clock_ms)
         for record in records:
             clock_ms = max(clock_ms, record.timestamp_ms)
             self._take(record, muted=False)
@@ -48,15 +49,28 @@ class GroupTask:
         self._engine.changes.clear()
         return out
 
-    def _keep_up(self) -> None:
-        """A change of rules or devices begins their memory anew; their alerts stay as the topic has them."""
+    def _keep_up(self, clock_ms: int, place: Place) -> None:
+        """After a change of rules or devices: what was seen stays as far as it is still asked for, and so do alerts."""
         versions = (self._registry.version, self._plans.version)
-        if versions != self._versions:
-            if self._versions != (-1, -1):
-                self._groups.clear()
-                self._sights.clear()
-                self._engine = Engine(self._board, GROUP, self._number)
-            self._versions = versions
+        if versions == self._versions:
+            return
+        self._versions = versions
+        before, self._groups = self._groups, defaultdict(dict)
+        self._sights.clear()
+        for group, members in before.items():
+            for device_id, known in members.items():
+                watched = self._begin(group, device_id, known)
+                for alert in known.slots.values():
+                    if watched is None or alert.rule not in watched.plan.ids:
+                        self._engine.end(known, alert, clock_ms, place, "the rule is gone")
+        for alert in orphans(self._board.alerts.values(), place, self._answers):
+            self._engine.close(alert, clock_ms, place, "the rule is gone")
+
+    def _answers(self, alert: Alert) -> bool:
+        """One that was not heard yet is left alone as long as its rule is there."""
+        device = self._registry.get(alert.subject)
+        plan = self._plans.compared(device.stream, device.kind) if device else None
+        return self._engine.has_ended(alert) or (plan is not None and alert.rule in plan.ids)
 
     def _take(self, record: Record, *, muted: bool) -> None:
         device_id = next((value for name, value in record.headers if name == DEVICE), b"")
@@ -77,17 +91,18 @@ class GroupTask:
         else:
             self._engine.read(watched, moment, record.offset)
 
-    def _begin(self, group: bytes, device_id: bytes) -> Watched | None:
+    def _begin(self, group: bytes, device_id: bytes, known: Watched | None = None) -> Watched | None:
         device = self._registry.get(device_id.decode(errors="replace"))
         plan = self._plans.compared(device.stream, device.kind) if device else None
-        if device is None or plan is None:
+        if device is None or plan is None or group not in self._plans.keys(device):
             return None
-        watched = Watched(device, plan)
+        watched = known.renewed(device, plan) if known else Watched(device, plan)
         same_kind = self._sights[group, device.stream, device.kind]
         same_kind.append(watched.sight)
         watched.sight.neighbours = same_kind
         for rule in plan.all:
-            alert = self._board.alerts.get(slot_key(rule.rule.id, device.device_id))
+            alert = known.slots.get(rule.rule.id) if known else None
+            alert = alert or self._board.alerts.get(slot_key(rule.rule.id, device.device_id))
             if alert is not None:
                 self._engine.restore(watched, alert)
         self._groups[group][device_id] = watched

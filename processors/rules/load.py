@@ -56,6 +56,8 @@ def load_book(files: Sequence[Path] | None = None) -> Book:
     problems: list[Problem] = []
     compiled: list[Compiled] = []
     places: dict[str, Problem] = {}
+    if files is not None and not files:
+        problems.append(Problem("packs", 1, "there are none"))
     for path in pack_files() if files is None else files:
         loaded = _load(path, problems)
         if loaded is None:

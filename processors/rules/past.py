@@ -32,8 +32,8 @@ class Shape:
     """What is kept of each device of a kind. `needs` are metrics with how much of their past is asked for; 0: not in windows."""
 
     def __init__(self, needs: Mapping[str, int], traced: Iterable[str] = (), recent: int = 0) -> None:
-        short = [name for name, span in needs.items() if 0 < span <= SHORT_MS]
-        long = [name for name, span in needs.items() if span > SHORT_MS]
+        short = sorted(name for name, span in needs.items() if 0 < span <= SHORT_MS)
+        long = sorted(name for name, span in needs.items() if span > SHORT_MS)
         self.rings = tuple(
             # twice the one name, since itemgetter makes no tuple of one
             Ring(tuple(names), itemgetter(*(names if len(names) > 1 else names * 2)), step, max(needs[name] for name in names))
@@ -58,6 +58,19 @@ class Past:
         self._traced = shape.traced
         self.since: dict[str, list[Any]] = {}  # value, first seen, last seen
         self.recent: deque[int] | None = deque(maxlen=shape.recent) if shape.recent else None
+
+    def reshaped(self, shape: Shape) -> "Past":
+        """The same past as far as it is known, in the shape that changed rules ask for."""
+        other = Past(shape, self.interval_ms)
+        other.since = {name: held for name, held in self.since.items() if name in shape.traced}
+        if other.recent is not None:
+            other.recent.extend(self.recent or ())
+        for rows, _, step_ms, _, names in other._rings:
+            same = [ring for ring in self._rings if ring[2] == step_ms]
+            for known, _, _, _, known_names in same:
+                places = [known_names.index(name) if name in known_names else -1 for name in names]
+                rows.extend((ts, tuple(row[place] if place >= 0 else None for place in places)) for ts, row in known)
+        return other
 
     def note(self, ts: int, good: Mapping[str, Any]) -> None:
         """A reading newer than all before it."""

@@ -44,7 +44,7 @@ def params_of(names: Sequence[str], params: Mapping[str, Any]) -> tuple[float, .
 
 def sieve(rules: Sequence[Compiled], params: Sequence[str]) -> Sift:
     """Of rules with a condition."""
-    lines = ["def sift(before, ts, sight, params):", " hits = ()", " get, past = sight.get, sight.past", " try:"]
+    lines = ["def sift(before, ts, sight, params):", " hits = ()", " get, past = sight.get, sight.past", " try:", "  pass"]
     fetched: dict[str, str] = {}
     terms: list[Term] = []
     for number, rule in enumerate(rules):

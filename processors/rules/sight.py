@@ -34,6 +34,12 @@ class Sight:
         self.get = good.get
         self.past.note(ts, good)
 
+    def under(self, params: Mapping[str, Any], past: Past) -> "Sight":
+        """The same moment, seen with other params or another past."""
+        other = Sight(past, params)
+        other.ts, other.values, other.flags, other.get = self.ts, self.values, self.flags, self.get
+        return other
+
     def with_suspect(self) -> "Sight":
         """The same moment, flagged values included."""
         other = Sight(self.past, self._params)

@@ -1,6 +1,6 @@
 """Readings of one partition: each device's rules, and who has fallen silent."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from processors.rules.board import Board
 from processors.rules.compiled import Compiled
@@ -10,7 +10,6 @@ from processors.rules.load import Book
 from processors.rules.plan import KindPlan
 from processors.rules.seasons import CityClock
 from processors.rules.shares import partition_of
-from processors.rules.sight import Sight
 from processors.task import Output
 from schemas import alert as alerts
 from schemas import codec, topics
@@ -174,7 +173,13 @@ class AlertTask:
         for watched in list(self._known.values()):
             if watched is not None and self._registry.get(watched.device.device_id) is None:
                 self._retire(watched, clock_ms, place, "the device is not registered any more")
+        for alert in orphans(self._board.alerts.values(), Place(self._topic, self._number, 0), self._answers):
+            self._engine.close(alert, clock_ms, place, "the rule is gone")
         self._began = True
+
+    def _answers(self, alert: Alert) -> bool:
+        watched = self._known.get(alert.subject.encode())
+        return self._engine.has_ended(alert) or (watched is not None and alert.rule in watched.plan.ids)
 
     def _renew(self, device: Device, clock_ms: int, place: Place) -> None:
         plan = self._plans.watched(device.stream, device.kind)
@@ -219,10 +224,7 @@ class AlertTask:
 
     def _replaced(self, known: Watched, device: Device, plan: KindPlan, clock_ms: int, place: Place) -> Watched:
         """The same device under changed rules or with changed params: its alerts stay, those of rules that are gone end."""
-        fresh = Watched(device, plan, self._plans.keys(device))
-        fresh.ts, fresh.heard_ms, fresh.excused = known.ts, known.heard_ms, known.excused
-        if plan is known.plan:
-            fresh.sight = Sight(known.sight.past, device.params)
+        fresh = known.renewed(device, plan, self._plans.keys(device))
         for alert in known.slots.values():
             if alert.rule in plan.ids:
                 self._engine.restore(fresh, alert)
@@ -255,6 +257,15 @@ class AlertTask:
 DEVICE = "device"  # header of what is passed on to be compared
 _new_record = OutRecord._make  # half the price of the constructor
 TELL_MS = 10_000  # how often the topic of alerts, which has no ticks, is told the time
+
+
+def orphans(known: Iterable[Alert], of: Place, answered: Callable[[Alert], bool]) -> list[Alert]:
+    """What that partition led to, is not over, and has no rule or device any more, perhaps since before this process began."""
+    return [
+        alert
+        for alert in known
+        if alert.place[:2] == of[:2] and (alert.is_open or alert.state is State.PENDING) and not answered(alert)
+    ]
 
 
 def to_record(alert: Alert) -> OutRecord:

@@ -37,6 +37,11 @@ class World:
         self._offsets: dict[str, int] = defaultdict(int)
         self.changes: list[Alert] = []
 
+    def take(self, book: Book) -> None:
+        """Other rules from now on."""
+        self.plans.take(book)
+        self.board.take_book(book)
+
     def read(self, stream: str, batch: Sequence[Reading | int], headers: tuple[tuple[str, bytes], ...] = ()) -> None:
         """Readings and, as plain numbers, ticks, in the order in which they were received."""
         topic = topics.reading(stream)

@@ -1,10 +1,12 @@
 """Whatever dies and whoever takes over: the same alerts, none twice, none missing.
 
 A log of readings and ticks is judged once without interruption. Then again with crashes anywhere: with everything written and
-nothing committed, in the middle of a write, and with a second process that comes and goes. What is in the topic `alert` must be
+nothing committed, in the middle of a write, with a second process that comes and goes, and with packs that are taken up again
+(the same ones: a reload must forget nothing). What is in the topic `alert` must be
 the same set of records, byte for byte; what was written twice is the same record again, which (id, n) tells whoever cares.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from processors.alert import AlertTasks, FixedBook
+from processors.alert import AlertTasks
 from processors.rules.load import Book, load_book
 from processors.runner import Pace, Runner
 from schemas import codec, topics
@@ -102,12 +104,23 @@ def fresh_kafka() -> MemoryKafka:
     return kafka
 
 
+class Books:
+    """The packs as a process has them at the moment."""
+
+    def __init__(self, book: Book) -> None:
+        self.book = book
+
+    def current(self) -> Book:
+        return self.book
+
+
 class Process:
     def __init__(self, kafka: MemoryKafka, book: Book) -> None:
         self.kafka = kafka
+        self.books = Books(book)
         self.sink = TornSink(kafka, 100_000)
         tables = (MemoryTable(kafka, name) for name in (topics.DEVICE, topics.ALERT, COMMAND))
-        tasks = AlertTasks(FixedBook(book), *tables, "Asia/Shanghai", PARTITIONS, [STREAM])
+        tasks = AlertTasks(self.books, *tables, "Asia/Shanghai", PARTITIONS, [STREAM])
         self.source = kafka.source("alert")
         pace = Pace(batch=7, commit_ms=1 << 60, linger_ms=0)
         machine = ManualClock(1)
@@ -134,7 +147,7 @@ ITEM = st.tuples(
     st.sampled_from([50.0, 50.0, 95.0]),
     st.booleans(),  # suspect
 )
-TOKEN = st.sampled_from(["step", "step", "step", "step", "commit", "crash", "torn0", "torn1", "join", "leave"])
+TOKEN = st.sampled_from(["step", "step", "step", "step", "commit", "crash", "torn0", "torn1", "join", "leave", "reload"])
 
 
 def write_log(kafka: MemoryKafka, items: list[Any]) -> None:
@@ -192,6 +205,8 @@ def test_crashes_and_rebalances_change_nothing(book: Book, items: list[Any], tok
         if token == "join" and len(living) < 2:
             living.append(Process(rough, book))
         for process in list(living):
+            if token == "reload":
+                process.books.book = Book(tuple(replace(rule) for rule in book.compiled))
             if token == "commit":
                 process.runner._commit(list(process.runner._seats)) if rough.group("alert").stable else None
             process.sink.left = int(token[4:]) if token.startswith("torn") else -1

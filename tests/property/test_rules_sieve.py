@@ -11,7 +11,7 @@ from processors.rules.load import load_book
 from processors.rules.past import Past
 from processors.rules.plan import KindPlan
 from processors.rules.seasons import CityClock
-from processors.rules.sieve import params_of
+from processors.rules.sieve import params_of, sieve
 from processors.rules.sight import Sight
 from schemas.instants import MINUTE_MS
 from tests.factories import NOW_MS
@@ -80,3 +80,8 @@ def test_most_calm_readings_pass_none() -> None:
         if passed == 200:
             loose.append(rule.rule.id)
     assert not loose
+
+
+def test_out_of_season_there_is_nothing_to_look_at() -> None:
+    sight = Sight(Past(PLANS[RULES[0]].shape, MINUTE_MS), {})
+    assert sieve((), ())(0, NOW_MS, sight, ()) == ()

@@ -128,14 +128,12 @@ def test_a_changed_pack_is_taken_up_without_losing_what_is_open(tmp_path: Path) 
     path = tmp_path / "drainage.yaml"
     path.write_text(text.replace("stagnant_m_s: {value: 0.3", "stagnant_m_s: {value: 0.01"))
     book = load_book([path])
-    one.plans.take(book)
-    one.board.take_book(book)
+    one.take(book)
     backed_up(one, 0, 30, start=8)
     assert told(one, "drain-sewer-backed-up") == ["DL-000 fired"]
     path.write_text(text.replace("drain-sewer-backed-up", "drain-renamed"))
     book = load_book([path])
-    one.plans.take(book)
-    one.board.take_book(book)
+    one.take(book)
     backed_up(one, 0, 2, start=40)
     assert told(one, "drain-sewer-backed-up") == ["DL-000 fired", "DL-000 resolved"]
 
