@@ -187,7 +187,7 @@ condition = union(tables: [entries, quality |> keep(columns: ["device_id", "_fie
 def alerts_now(days: int = 30) -> str:
     """`open`: a row for each alert that is open at the end of the range, in the zones chosen.
 
-    Texts that may be empty are not read: Flux loses them (influxdata/influxdb#26916).
+    An alert about more than a zone has "-" for one, and belongs to every choice.
     """
     names = ("state", "severity", "rank", "stream", "zone", "fired_ms", "is_open")
     wanted = " or ".join(f'r._field == "{name}"' for name in names)
@@ -201,7 +201,7 @@ open = from(bucket: "{ALERTS}")
   |> pivot(rowKey: ["rule", "subject"], columnKey: ["_field"], valueColumn: "_value")
   |> group()
   |> filter(fn: (r) => r.is_open and r.state != "suppressed" and r.state != "shelved")
-  |> filter(fn: (r) => not exists r.zone or r.zone =~ {pattern("zone")})"""
+  |> filter(fn: (r) => r.zone == "-" or r.zone =~ {pattern("zone")})"""
 
 
 def alarms(where: str = "true") -> str:

@@ -1,6 +1,7 @@
 """Alerts as points of the bucket `alerts`, one for each change: what the store role makes of the topic `alert`.
 
 Tags are identity, rule and subject. The change's number stands below the millisecond, so that two changes in one do not meet.
+Text is never empty: a Flux query loses it and gives each row behind it the text of the next (influxdata/influxdb#26916).
 """
 
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from schemas.alert import CLOCK_KEY, Alert
 from schemas.ports import Position, Record
 
 ALERTS = "alerts"
+NOTHING = "-"
 _NS_PER_MS = 1_000_000
 
 
@@ -30,7 +32,7 @@ def line(alert: Alert) -> str:
 
 
 def _text(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"')
+    return text.replace("\\", "\\\\").replace('"', '\\"') or NOTHING
 
 
 def _tag(text: str) -> str:

@@ -148,6 +148,8 @@ def test_each_change_is_a_point_of_its_own() -> None:
     alert = alert._replace(values={"level_m": 1.5}, name='the "old" one')
     assert line(alert).startswith("alert,rule=drain-sewer-backed-up,subject=DL-000 id=")
     assert line(alert).endswith(f" {NOW_MS}000001")
+    assert 'zone="-"' in line(alert)
+    assert '=""' not in line(alert)
     task = AlertPointTask(Position(0))
     records = [
         Record(topics.ALERT, 0, n, b"k", value, (), NOW_MS) for n, value in enumerate([alerts.encode(alert), None, b"nothing"])
