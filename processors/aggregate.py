@@ -49,8 +49,8 @@ class AggregateTasks:
         self.topics = [*map(topics.reading, streams), *self._ladders, *sorted(self._zones)]
         self.problems: list[str] = []
 
-    def refresh(self) -> None:
-        for key, value in self._table.changes():
+    def refresh(self, *, up_to_now: bool = False) -> None:
+        for key, value in self._table.changes(up_to_now=up_to_now):
             problem = self._roster.apply(key.decode(errors="replace"), value)
             if problem:
                 self.problems.append(problem)

@@ -9,6 +9,8 @@ alerts.
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
+import structlog
+
 from processors.rules.board import Board
 from processors.rules.counting import CountTask
 from processors.rules.grouping import GroupTask
@@ -23,6 +25,8 @@ from schemas.device import Registry
 from schemas.instants import MINUTE_MS
 from schemas.ports import Partition, Position, Table
 from schemas.streams import BY_NAME
+
+log = structlog.get_logger()
 
 
 class Books(Protocol):
@@ -54,25 +58,26 @@ class AlertTasks:
         self._plans = Plans(books.current(), self._clock)
         self._board.take_book(self._plans.book)
         self.topics = [*map(topics.reading, streams), GROUP, topics.ALERT]
-        self.problems: list[str] = []
 
-    def refresh(self) -> None:
-        for key, value in self._devices.changes():
+    def refresh(self, *, up_to_now: bool = False) -> None:
+        for key, value in self._devices.changes(up_to_now=up_to_now):
             problem = self._registry.apply(key.decode(errors="replace"), value)
             if problem:
-                self.problems.append(problem)
+                log.warning("registry_entry_unreadable", why=problem)
         book = self._books.current()
         if book is not self._plans.book:
             self._plans.take(book)
             self._board.take_book(book)
-        for key, value in self._alerts.changes():
+        for key, value in self._alerts.changes(up_to_now=up_to_now):
             self._board.take_alert(key, value)
-        for key, value in self._commands.changes():
+        for key, value in self._commands.changes(up_to_now=up_to_now):
             self._board.take_command(key, value)
+        for problem in self._board.problems:
+            log.warning("alert_unreadable", why=problem)
+        self._board.problems.clear()
 
     def memory_ms(self, partition: Partition) -> int:
         """As far back as any rule for a device of that stream looks."""
-        self.refresh()
         if partition.topic == topics.ALERT:
             return 0
         stream = topics.stream_of(partition.topic)

@@ -152,6 +152,7 @@ class Runner:
     def _start_waiting(self) -> None:
         if not self._waiting:
             return
+        self._tasks.refresh(up_to_now=True)
         for partition in sorted(self._waiting):
             self._start(partition)
             self._waiting.discard(partition)
@@ -172,7 +173,6 @@ class Runner:
         warm_from = begin.offset
         if memory_ms and begin.clock_ms:
             warm_from = min(begin.offset, self._source.offsets_at([partition], begin.clock_ms - memory_ms)[partition])
-        self._tasks.refresh()
         self._seats[partition] = Seat(self._tasks.start(partition, begin), begin.offset)
         self._source.seek(partition, warm_from)
 

@@ -55,6 +55,9 @@ class Tasks(Protocol):
 
     def start(self, partition: Partition, position: Position) -> Task: ...
 
-    def refresh(self) -> None:
-        """Called before each batch: takes up what changed in the tables the role looks things up in."""
+    def refresh(self, *, up_to_now: bool = False) -> None:
+        """Called before each batch: takes up what changed in the tables the role looks things up in.
+
+        With `up_to_now` before partitions are started: also what whoever had them before wrote a moment ago.
+        """
         ...

@@ -235,8 +235,8 @@ class ValidateTasks:
         self._retention_ms = retention_days * DAY_MS - HOUR_MS
         self.problems: list[str] = []
 
-    def refresh(self) -> None:
-        for key, value in self._table.changes():
+    def refresh(self, *, up_to_now: bool = False) -> None:
+        for key, value in self._table.changes(up_to_now=up_to_now):
             problem = self._registry.apply(key.decode(errors="replace"), value)
             if problem:
                 self.problems.append(problem)

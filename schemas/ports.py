@@ -182,8 +182,12 @@ class PointWriter(Protocol):
 class Table(Protocol):
     """The current content of a compacted topic, read without a group."""
 
-    def changes(self) -> list[tuple[bytes, bytes | None]]:
-        """Key and value of what is new since the last call; the first call returns the whole table."""
+    def changes(self, *, up_to_now: bool = False) -> list[tuple[bytes, bytes | None]]:
+        """Key and value of what is new since the last call; the first call returns the whole table.
+
+        It does not wait: what was written a moment ago may come with the next call. With `up_to_now` it asks the broker
+        for the table's end and waits for all before it; for who takes over from another and must know all that was written.
+        """
         ...
 
 

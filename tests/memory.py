@@ -333,16 +333,23 @@ class MemorySink:
 
 
 class MemoryTable:
-    """A compacted topic as a table: the latest of every key at first, then what has changed."""
+    """A compacted topic as a table: the latest of every key at first, then what has changed.
 
-    def __init__(self, kafka: MemoryKafka, topic: str) -> None:
+    `slow`: what is new is seen only by who asks for all up to now, as with a consumer that has not fetched it yet.
+    """
+
+    def __init__(self, kafka: MemoryKafka, topic: str, *, slow: bool = False) -> None:
         self._kafka = kafka
         self._topic = topic
+        self._slow, self._begun = slow, False
         self._read: dict[int, int] = {}
 
-    def changes(self) -> list[tuple[bytes, bytes | None]]:
+    def changes(self, *, up_to_now: bool = False) -> list[tuple[bytes, bytes | None]]:
         self._kafka.require_up()
         changed: dict[bytes, bytes | None] = {}
+        if self._slow and self._begun and not up_to_now:
+            return []
+        self._begun = True
         for record in self._kafka.records(self._topic):
             if record.key is not None and record.offset >= self._read.get(record.partition, 0):
                 self._read[record.partition] = record.offset + 1

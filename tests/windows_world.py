@@ -31,7 +31,7 @@ class _Meter:
 
 
 class _NoTable:
-    def changes(self) -> list[tuple[bytes, bytes | None]]:
+    def changes(self, *, up_to_now: bool = False) -> list[tuple[bytes, bytes | None]]:
         return []
 
 

@@ -57,34 +57,38 @@ class TableReader:
         self._bootstrap = bootstrap
         self._topic = topic
         self._reader: _Reader | None = None
+        self._partitions: list[Partition] = []
+        self._changed: dict[bytes, bytes | None] = {}  # read and not yet returned: a wait that broke off loses nothing
 
-    def changes(self) -> list[tuple[bytes, bytes | None]]:
-        changed: dict[bytes, bytes | None] = {}
+    def changes(self, *, up_to_now: bool = False) -> list[tuple[bytes, bytes | None]]:
         if self._reader is None:
             reader = _Reader(self._bootstrap)
             try:
-                self._read_whole(reader, changed)
+                self._partitions = reader.partitions(self._topic)
+                reader.assign(dict.fromkeys(self._partitions, OFFSET_BEGINNING))
+                self._read_up(reader)
             except RetryLater:
+                self._changed.clear()
                 reader.close()
                 raise
             self._reader = reader  # only now: a first read that broke off begins again
-        self._take(self._reader.read(0, ()), changed)
+        elif up_to_now:
+            self._read_up(self._reader)
+        self._take(self._reader.read(0, ()))
+        changed, self._changed = self._changed, {}
         return list(changed.items())
 
-    def _read_whole(self, reader: "_Reader", changed: dict[bytes, bytes | None]) -> None:
-        partitions = reader.partitions(self._topic)
-        ends = {partition: reader.end(partition) for partition in partitions}
-        reader.assign(dict.fromkeys(partitions, OFFSET_BEGINNING))
-        left = {partition for partition in partitions if ends[partition] > reader.first(partition)}
-        while left:
-            self._take(reader.read(1.0, left), changed)
-            left = {partition for partition in left if not reader.has_read(partition, ends[partition])}
+    def _read_up(self, reader: "_Reader") -> None:
+        """To the end as it is now."""
+        ends = {partition: reader.end(partition) for partition in self._partitions}
+        left = {p for p, end in ends.items() if not reader.has_read(p, end) and reader.first(p) < end}
+        while left := {partition for partition in left if not reader.has_read(partition, ends[partition])}:
+            self._take(reader.read(1.0, left))
 
-    @staticmethod
-    def _take(records: Sequence[Record], changed: dict[bytes, bytes | None]) -> None:
+    def _take(self, records: Sequence[Record]) -> None:
         for record in records:
             if record.key is not None:
-                changed[record.key] = record.value
+                self._changed[record.key] = record.value
 
     def close(self) -> None:
         if self._reader:
@@ -98,7 +102,7 @@ class _Reader:
     def __init__(self, bootstrap: str) -> None:
         self._bootstrap = bootstrap
         self._silent = 0
-        self._read_up: set[Partition] = set()  # partitions whose end was seen
+        self._ends_seen: dict[Partition, int] = {}  # where a partition was read up, and nothing was behind it
         self._consumer = Consumer(
             {
                 "bootstrap.servers": bootstrap,
@@ -138,8 +142,9 @@ class _Reader:
         self._consumer.assign([TopicPartition(*partition, offset) for partition, offset in offsets.items()])
 
     def has_read(self, partition: Partition, end: int) -> bool:
-        """Up to `end`, or to an end seen since: a log may end in records that are nobody's to see."""
-        return partition in self._read_up or int(self._consumer.position([TopicPartition(*partition)])[0].offset) >= end
+        """Up to `end`, be it by records that are nobody's to see."""
+        position = int(self._consumer.position([TopicPartition(*partition)])[0].offset)
+        return max(position, self._ends_seen.get(partition, -1)) >= end
 
     def read(self, timeout_s: float, awaited: Sequence[Partition] | set[Partition]) -> list[Record]:
         """What has come. RetryLater after ten seconds in which nothing that is awaited came."""
@@ -149,7 +154,7 @@ class _Reader:
             if error is None:
                 records.append(_record(message))
             elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  # the library's spelling
-                self._read_up.add(Partition(message.topic() or "", message.partition() or 0))
+                self._ends_seen[Partition(message.topic() or "", message.partition() or 0)] = message.offset() or 0
             elif error.fatal():
                 raise KafkaException(error)
         self._silent = 0 if records or not awaited else self._silent + 1

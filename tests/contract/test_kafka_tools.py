@@ -70,6 +70,16 @@ def test_a_table_is_first_whole_and_then_what_changed(table: tuple[Kafka, str, T
     assert changed == {b"k3": b"newer", b"k11": b""}
 
 
+def test_a_table_can_be_asked_for_all_that_was_written_up_to_now(table: tuple[Kafka, str, Table]) -> None:
+    """At once, with nobody waiting for it to come; whoever takes over from another must know what that one wrote."""
+    kafka, topic, reader = table
+    assert reader.changes(up_to_now=True) == []
+    for turn in range(20):
+        write(kafka, OutRecord(topic, b"k%d" % turn, b"v", partition=turn % 2))
+        assert reader.changes(up_to_now=True) == [(b"k%d" % turn, b"v")]
+        assert reader.changes(up_to_now=True) == []
+
+
 def test_an_empty_table_is_known_to_be_empty_at_once(table: tuple[Kafka, str, Table]) -> None:
     started = time.monotonic()
     assert table[2].changes() == []
