@@ -93,7 +93,7 @@ class StoreTasks:
                 self._writings[topic] = windows
         self.topics = [*self._writings]
 
-    def refresh(self) -> None:
+    def refresh(self, *, up_to_now: bool = False) -> None:
         """Nothing is looked up."""
 
     def memory_ms(self, partition: Partition) -> int:  # noqa: ARG002

@@ -161,7 +161,7 @@ class _Table:
     def __init__(self, rows: Callable[[], list[tuple[bytes, bytes | None]]]) -> None:
         self._rows = rows
 
-    def changes(self) -> list[tuple[bytes, bytes | None]]:
+    def changes(self, *, up_to_now: bool = False) -> list[tuple[bytes, bytes | None]]:
         return self._rows()
 
 

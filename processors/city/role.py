@@ -48,8 +48,8 @@ class CityTasks:
         self.topics = [*self._levels, *map(topics.city_part, self._streams)]
         self.problems: list[str] = []
 
-    def refresh(self) -> None:
-        for key, value in self._table.changes():
+    def refresh(self, *, up_to_now: bool = False) -> None:
+        for key, value in self._table.changes(up_to_now=up_to_now):
             problem = self._registry.apply(key.decode(errors="replace"), value)
             if problem:
                 self.problems.append(problem)
@@ -66,7 +66,7 @@ class CityTasks:
         if topic in self._levels:
             return GatherTask(stream, self._sight(stream, topic), self._calendar, Place(number, self._partitions), position)
         yearly = any(row.span is Span.YEAR for row in stream.indicators)
-        days = self._days(topics.city_day(stream.name)).changes() if yearly else ()
+        days = self._days(topics.city_day(stream.name)).changes(up_to_now=True) if yearly else ()
         return CityTask(stream, self._calendar, position, days)
 
     def _sight(self, stream: Stream, topic: str) -> Sight:
