@@ -122,8 +122,8 @@ VEHICLE = Kind(
 _BIKES, _DOCKS = "num_vehicles_available", "num_docks_available"
 _WITH_BIKE = Amount("station_with_bike", "station", (_BIKES,), lambda s: s.last(_BIKES) >= 1, MINUTE)
 _WITH_DOCK = Amount("station_with_dock", "station", (_DOCKS,), lambda s: s.last(_DOCKS) >= 1, MINUTE)
-_EMPTY = Amount("minutes_empty", "station", (_BIKES,), lambda s: s.last(_BIKES) == 0, MINUTE)
-_FULL = Amount("minutes_full", "station", (_DOCKS,), lambda s: s.last(_DOCKS) == 0, MINUTE)
+_EMPTY = Amount("minutes_empty", "station", (_BIKES,), lambda s: (s.last(_BIKES) == 0) * s.spoken_hours * 60, MINUTE)
+_FULL = Amount("minutes_full", "station", (_DOCKS,), lambda s: (s.last(_DOCKS) == 0) * s.spoken_hours * 60, MINUTE)
 
 
 def _taken(station: View) -> float:
@@ -170,7 +170,7 @@ INDICATORS = (
         unit="min",
         en="Minutes without a bicycle, all stations",
         zh="空站时长合计",
-        formula="number of minutes of stations whose last num_vehicles_available is 0",
+        formula="minutes of stations whose last num_vehicles_available is 0; a reading speaks for its interval",
         amounts=(_EMPTY,),
         value=total,
     ),
@@ -179,7 +179,7 @@ INDICATORS = (
         unit="min",
         en="Minutes without a free dock, all stations",
         zh="满站时长合计",
-        formula="number of minutes of stations whose last num_docks_available is 0",
+        formula="minutes of stations whose last num_docks_available is 0; a reading speaks for its interval",
         amounts=(_FULL,),
         value=total,
     ),

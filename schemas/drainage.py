@@ -190,7 +190,7 @@ _CLASSES = "P: 15 cm is a kerb, 27 cm the exhaust of a car, 50 cm its door"
 def _above_dry(outfall: View) -> float:
     """Cubic metres beyond what flows in dry weather, of outfalls whose area is known."""
     dry = outfall.curve("dry_flow_m3_h", outfall.day_hours)
-    return max(0.0, outfall.mean("flow_m3_h") - dry) * outfall.hours
+    return max(0.0, outfall.mean("flow_m3_h") - dry) * outfall.spoken_hours
 
 
 def _pump_hours(tank: View) -> float:

@@ -46,6 +46,11 @@ class View:
         return (self._window["end"] - self._window["start"]) / HOUR_MS
 
     @property
+    def spoken_hours(self) -> float:
+        """How long what it says here holds: the window, or its interval where that is longer and windows in between are empty."""
+        return max(self.hours, self._window["interval_ms"] / HOUR_MS)
+
+    @property
     def start(self) -> int:
         return self._window["start"]
 

@@ -284,8 +284,20 @@ _ENERGY = Amount("energy_kwh", "compactor", ("energy_kwh",), lambda c: c.increas
 _CYCLES = Amount("cycles", "compactor", ("cycles",), lambda c: c.increase("cycles"))
 _FILL = Amount("fill", "compactor", ("fill",), lambda c: c.last("fill"))
 _TO_FULL = Amount("minutes_to_full", "compactor", ("fill",), _minutes_to_full, QUARTER, past=True)
-_NH3 = Amount("hours_above_nh3", "air", ("nh3_mg_m3",), lambda a: (a.mean("nh3_mg_m3") > NH3_LIMIT_MG_M3) * a.hours, MINUTE)
-_H2S = Amount("hours_above_h2s", "air", ("h2s_mg_m3",), lambda a: (a.mean("h2s_mg_m3") > H2S_LIMIT_MG_M3) * a.hours, MINUTE)
+_NH3 = Amount(
+    "hours_above_nh3",
+    "air",
+    ("nh3_mg_m3",),
+    lambda a: (a.mean("nh3_mg_m3") > NH3_LIMIT_MG_M3) * a.spoken_hours,
+    MINUTE,
+)
+_H2S = Amount(
+    "hours_above_h2s",
+    "air",
+    ("h2s_mg_m3",),
+    lambda a: (a.mean("h2s_mg_m3") > H2S_LIMIT_MG_M3) * a.spoken_hours,
+    MINUTE,
+)
 _CONTAINERS_DUE = Amount("containers_due", "bin", ("fill", "fill_light"), _due, either=True)
 _CLEAN = Target(0, 1, "P: none is wished, an hour is too much")
 _TO_FULL_TARGET = Target(120, 45, "P: time for a truck to be sent, and too late for one")
@@ -371,7 +383,7 @@ INDICATORS = (
         unit="h",
         en="Hours above the NH3 limit, all sensors",
         zh="氨气超标时长合计",
-        formula="hours of sensors in minutes whose mean nh3_mg_m3 is above 1.5",
+        formula="hours of sensors in minutes whose mean nh3_mg_m3 is above 1.5; a reading speaks for its interval",
         amounts=(_NH3,),
         value=total,
         target=_CLEAN,
@@ -382,7 +394,7 @@ INDICATORS = (
         unit="h",
         en="Hours above the H2S limit, all sensors",
         zh="硫化氢超标时长合计",
-        formula="hours of sensors in minutes whose mean h2s_mg_m3 is above 0.06",
+        formula="hours of sensors in minutes whose mean h2s_mg_m3 is above 0.06; a reading speaks for its interval",
         amounts=(_H2S,),
         value=total,
         target=_CLEAN,
