@@ -12,6 +12,8 @@ from deploy.demo.city.registry import district_devices, write_registry
 from deploy.registry_file import load_devices
 from schemas.streams import find_kind
 
+OF_OUTFALLS = {"catchment_m2", "dry_flow_m3_h"}
+
 
 @pytest.fixture(scope="module")
 def plan() -> Plan:
@@ -48,7 +50,11 @@ def test_each_device_has_an_id_of_its_own_and_all_params_of_its_kind(plan: Plan)
         kind = find_kind(device.stream, device.kind)
         assert kind
         missing = {param.name for param in kind.params} - device.params.keys()
-        assert not missing, f"{device.device_id} lacks {missing}"
+        assert missing in (set(), OF_OUTFALLS), f"{device.device_id} lacks {missing}"
+    outfalls = [device for device in plan.devices if device.params.keys() >= OF_OUTFALLS]
+    assert len(outfalls) == len(plan.drainage.tanks)
+    areas = sum(hole.hectares for hole in plan.drainage.manholes) + sum(under.hectares for under in plan.drainage.underpasses)
+    assert sum(device.params["catchment_m2"] for device in outfalls) == pytest.approx(10_000 * areas, rel=1e-4)
 
 
 def test_places_lie_in_the_district_and_stations_apart_from_each_other(plan: Plan) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 from deploy.demo.city.bike.plan import BikePlan, plan_bike, vehicle_id
 from deploy.demo.city.district import District
 from deploy.demo.city.drainage import plan as drain
-from deploy.demo.city.drainage.plan import DrainagePlan, plan_drainage
+from deploy.demo.city.drainage.model import HOURS, SEEPAGE_M3_S, sewage_m3_s
+from deploy.demo.city.drainage.plan import DrainagePlan, Manhole, plan_drainage
 from deploy.demo.city.geo import Plane
 from deploy.demo.city.heat.plan import HeatPlan, plan_heat
 from deploy.demo.city.waste import plan as refuse
@@ -85,7 +86,7 @@ class Plan:
         for hole in plan.manholes:
             yield self._device(
                 "drainage", "level", hole, site=hole.basin, gateway=f"GW-{hole.basin}", depth_m=hole.depth_m,
-                pipe_diameter_m=hole.diameter_m,
+                pipe_diameter_m=hole.diameter_m, **_outfall(plan, hole),
             )  # fmt: skip
         for tank in plan.tanks:
             yield self._device(
@@ -121,6 +122,20 @@ class Plan:
             interval_s=self.district.intervals_s.get(f"{stream}/{kind}", declared.interval_s),
             params={param: value for param, value in params.items() if param in known},
         )
+
+
+def _outfall(plan: DrainagePlan, hole: Manhole) -> dict[str, Any]:
+    """What the last manhole before a basin must know of all that drains to it; dry flow by the hour, as sewage and seepage go."""
+    if not hole.below.startswith("IN-"):
+        return {}
+    above = [each for each in plan.manholes if each.basin == hole.basin]
+    ids = {each.id for each in above}
+    hectares = [each.hectares for each in above] + [each.hectares for each in plan.underpasses if each.manhole in ids]
+    dry_m3_h = 3_600 * sum(sewage_m3_s(plan, each.residents) + SEEPAGE_M3_S for each in above)
+    return {
+        "catchment_m2": round(10_000 * sum(hectares)),
+        "dry_flow_m3_h": tuple((hour + 0.5, round(dry_m3_h * factor, 1)) for hour, factor in enumerate(HOURS)),
+    }
 
 
 def plan_city(district: District) -> Plan:

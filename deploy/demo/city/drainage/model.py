@@ -14,7 +14,7 @@ UNDER_SUMP_M = 2.2  # pump sump below an underpass's road
 _INLET_M = 1.6  # side of the square gate between sewer and basin
 _IMPERVIOUS_PERCENT = 58
 _STREET_M2 = 2500  # that water from a manhole spreads over before it runs back
-_SEEPAGE_M3_S = 0.0003  # ground water into an underpass's sump, and into each stretch of sewer
+SEEPAGE_M3_S = 0.0003  # ground water into an underpass's sump, and into each stretch of sewer
 _RIVER_M = 100.0
 _FOR_EVER = timedelta(days=3650)
 # Sewage by hour of the day against its mean [P: the usual two peaks]
@@ -145,8 +145,8 @@ def _links(plan: DrainagePlan) -> Iterator[Section]:
 
 
 def _sewage(plan: DrainagePlan) -> list[str]:
-    lines = [f"{h.id} FLOW {sewage_m3_s(plan, h.residents) + _SEEPAGE_M3_S:.6f} DAY FREE" for h in plan.manholes]
-    return lines + [f"{u.id} FLOW {_SEEPAGE_M3_S}" for u in plan.underpasses]
+    lines = [f"{h.id} FLOW {sewage_m3_s(plan, h.residents) + SEEPAGE_M3_S:.6f} DAY FREE" for h in plan.manholes]
+    return lines + [f"{u.id} FLOW {SEEPAGE_M3_S}" for u in plan.underpasses]
 
 
 def _curves(plan: DrainagePlan) -> list[str]:
