@@ -1,9 +1,9 @@
 """The alert role: readings and alerts in, alerts out. What a rule means is in rules/; here is how it lives in partitions.
 
-Three tasks share the work. Readings are judged where they are, device by device. A rule that compares a device with its site,
+Four tasks share the work. Readings are judged where they are, device by device. A rule that compares a device with its site,
 zone or district needs readings of several partitions: these go once more through the topic `alert-group`, keyed by the group,
-and are judged there. A rule that counts devices under another rule (a gateway is down when all behind it are silent) reads the
-alerts.
+and are judged there. A rule over windows reads those of the aggregate role. A rule that counts devices under another rule (a
+gateway is down when all behind it are silent) reads the alerts.
 """
 
 from collections.abc import Callable, Iterable
@@ -18,6 +18,7 @@ from processors.rules.load import Book
 from processors.rules.plan import KindPlan
 from processors.rules.seasons import CityClock
 from processors.rules.watching import AlertTask, Plans
+from processors.rules.windowed import WindowTask, memory_ms
 from processors.task import Task
 from schemas import topics
 from schemas.alert import GROUP
@@ -48,8 +49,9 @@ class AlertTasks:
 
     def __init__(
         self, books: Books, devices: Table, alerts: Table, commands: Table, time_zone: str, partitions: int,
-        streams: Iterable[str] = tuple(BY_NAME),
+        streams: Iterable[str] = tuple(BY_NAME), levels: Iterable[str] = (),
     ) -> None:  # fmt: skip
+        """`levels`: of which windows there are topics, for rules over windows (15m, 1h)."""
         self._books, self._devices, self._alerts, self._commands = books, devices, alerts, commands
         self._clock = CityClock(time_zone)
         self._partitions = partitions
@@ -57,7 +59,8 @@ class AlertTasks:
         self._board = Board()
         self._plans = Plans(books.current(), self._clock)
         self._board.take_book(self._plans.book)
-        self.topics = [*map(topics.reading, streams), GROUP, topics.ALERT]
+        self._levels = {topics.aggregate(level, name): level for level in levels for name in streams}
+        self.topics = [*map(topics.reading, streams), *self._levels, GROUP, topics.ALERT]
 
     def refresh(self, *, up_to_now: bool = False) -> None:
         for key, value in self._devices.changes(up_to_now=up_to_now):
@@ -81,6 +84,9 @@ class AlertTasks:
         if partition.topic == topics.ALERT:
             return 0
         stream = topics.stream_of(partition.topic)
+        level = self._levels.get(partition.topic)
+        if level:
+            return memory_ms(level, BY_NAME[stream])
         wanted = {(device.stream, device.kind, device.interval_s) for device in self._registry if stream in ("", device.stream)}
         choose: Callable[[str, str], KindPlan | None] = self._plans.watched if stream else self._plans.compared
         spans = [plan.memory_ms(interval * 1_000) for of, kind, interval in wanted if (plan := choose(of, kind))]
@@ -92,8 +98,11 @@ class AlertTasks:
         if partition.topic == GROUP:
             return GroupTask(self._plans, self._registry, self._board, partition.number, position)
         stream = BY_NAME[topics.stream_of(partition.topic)]
+        level = self._levels.get(partition.topic)
+        if level:
+            return WindowTask(stream, level, self._plans, self._registry, self._board, partition.number, position)
         share, memory_ms = (partition.number, self._partitions), self.memory_ms(partition)
         return AlertTask(stream, self._plans, self._registry, self._board, share, position, memory_ms)
 
 
-__all__ = ["AlertTask", "AlertTasks", "Books", "CountTask", "FixedBook", "GroupTask"]
+__all__ = ["AlertTask", "AlertTasks", "Books", "CountTask", "FixedBook", "GroupTask", "WindowTask"]

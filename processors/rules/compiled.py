@@ -75,7 +75,7 @@ def compile_pack(pack: Pack, problems: list[Location]) -> list[Compiled]:
 def _compile(
     pack: Pack, rule: Rule, stream: str, kind: Kind, path: tuple[str | int, ...], problems: list[Location]
 ) -> Compiled | None:
-    scope = Scope(kind, pack.values)
+    scope = Scope(kind, pack.values, rule.over)
     before = len(problems)
 
     def condition(source: str, *where: str | int) -> Condition | None:
@@ -100,7 +100,7 @@ def _compile(
         return None
     ordered = sorted(((level, made) for level, made in levels if made), key=lambda pair: -pair[0].rank)
     conditions = [one for one in (when, given, clear, unless, *(made for _, made in ordered)) if one]
-    terms = [part for one in conditions for term in one.terms.values() for part in parts(term)]
+    terms = [part for one in conditions for term in one.terms.values() for part in parts(term) if not rule.over]
     return Compiled(
         rule, stream, kind, when, given, clear, unless, tuple(ordered), pack.seasons.get(rule.season),
         needs=_needs(terms),

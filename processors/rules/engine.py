@@ -10,6 +10,7 @@ from typing import Any
 from processors.rules.board import Board, obey
 from processors.rules.compiled import Compiled
 from processors.rules.deadlines import Deadlines
+from processors.rules.expression import View
 from processors.rules.lifecycle import Seen, drop, observe, resolve, settle
 from processors.rules.past import Past
 from processors.rules.plan import KindPlan
@@ -108,20 +109,27 @@ class Engine:
             for rule in hits:
                 self._look(watched, rule, self.place(offset))
 
+    def judge(self, watched: Watched, view: View, ts: int, place: Place) -> None:
+        """What is said of a device at once and rarely, so that all its rules are asked."""
+        before, watched.ts = watched.ts, ts
+        rules = watched.plan.in_force(ts).rules
+        self._read_all(watched, rules, rules, before, place, view)
+
     def _read_all(
-        self, watched: Watched, rules: Sequence[Compiled], hits: Collection[Compiled], before: int, place: Place
-    ) -> None:
+        self, watched: Watched, rules: Sequence[Compiled], hits: Collection[Compiled], before: int, place: Place,
+        seen: View | None = None,
+    ) -> None:  # fmt: skip
         """For a device of which something is pending or open."""
         ts = watched.ts
         for rule in rules:
             alert = watched.slots.get(rule.rule.id)
             if alert is None or alert.state in _IDLE:
                 if rule in hits:
-                    self._look(watched, rule, place)
+                    self._look(watched, rule, place, seen)
                 continue
             every = rule.rule.every
             if not (every and before // every == ts // every) and not _is_behind(place, alert):
-                view = watched.sight if not rule.rule.with_suspect else _suspect(watched)
+                view = seen or (_suspect(watched) if rule.rule.with_suspect else watched.sight)
                 if rule.given is None or rule.given.holds(view):
                     self._observe(watched, rule, view, rule.when.holds(view), place)  # type: ignore[union-attr]  # plan: all have one
         if len(rules) < len(watched.plan.rules):
@@ -130,16 +138,16 @@ class Engine:
                 if alert.rule not in ids and alert.rule in watched.plan.ids and not _is_silence(watched, alert):
                     self.end(watched, alert, ts, place, "out of season")
 
-    def _look(self, watched: Watched, rule: Compiled, place: Place) -> None:
+    def _look(self, watched: Watched, rule: Compiled, place: Place, seen: View | None = None) -> None:
         """More closely, at a rule that may hold and of which nothing is known."""
         alert = watched.slots.get(rule.rule.id)
         if alert is not None and _is_behind(place, alert):
             return
-        view = watched.sight if not rule.rule.with_suspect else _suspect(watched)
+        view = seen or (_suspect(watched) if rule.rule.with_suspect else watched.sight)
         if rule.when.holds(view) and (rule.given is None or rule.given.holds(view)):  # type: ignore[union-attr]
             self._observe(watched, rule, view, holds=True, place=place)
 
-    def _observe(self, watched: Watched, rule: Compiled, view: Sight, holds: bool | None, place: Place) -> None:
+    def _observe(self, watched: Watched, rule: Compiled, view: View, holds: bool | None, place: Place) -> None:
         alert = watched.slots.get(rule.rule.id) or Alert(rule.rule.id, watched.device.device_id)
         clears = rule.clear.holds(view) if rule.clear and alert.is_open else None
         severity = _severity(rule, view) if holds else None
@@ -209,14 +217,14 @@ def _suspect(watched: Watched) -> Sight:
     return watched.suspect
 
 
-def _severity(rule: Compiled, view: Sight) -> Severity:
+def _severity(rule: Compiled, view: View) -> Severity:
     for severity, condition in rule.levels:  # the gravest first
         if condition.holds(view):
             return severity
     return rule.rule.severity
 
 
-def values_of(rule: Compiled, view: Sight) -> Mapping[str, Any]:
+def values_of(rule: Compiled, view: View) -> Mapping[str, Any]:
     """What a person will want to see: the rule's choice, else all that the condition looked at."""
     assert rule.when
     names = rule.rule.show or rule.when.metrics

@@ -1,5 +1,6 @@
 """A condition made ready for CEL, which is asked of one device at one moment."""
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import cel
@@ -12,7 +13,9 @@ from processors.rules.translate import Translated, translate
 
 
 class View(Protocol):
-    """What a condition looks at: one device at one moment."""
+    """What a condition looks at: one device at one moment, or over one window. `values` are those of a reading, flagged too."""
+
+    values: Mapping[str, Any]
 
     def get(self, name: str) -> Any:
         """A metric's good value; None where there is none."""

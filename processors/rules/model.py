@@ -107,6 +107,7 @@ class Rule(_Part):
     id: Id
     kinds: Annotated[tuple[str, ...], Field(min_length=1)] = ()
     compare: Literal["", "site", "zone", "district"] = ""
+    over: Literal["", "15m", "1h"] = ""  # judged of each such window of a device, when it ends, instead of each reading
     when: str = ""
     given: str = ""
     clear: str = ""
@@ -138,6 +139,8 @@ class Rule(_Part):
             raise ValueError("given, clear, levels and compare belong to when")
         if self.count and self.kinds:
             raise ValueError("a count takes its kinds from the rule that it counts")
+        if self.over and (not self.when or self.compare or self.every or self.with_suspect):
+            raise ValueError("over belongs to when, and goes without compare, every and with_suspect")
         if not self.count and not self.kinds:
             raise ValueError("kinds says which devices the rule is for")
         low = [level for level in self.levels if level.rank == self.severity.rank]

@@ -7,8 +7,9 @@
       expect: [3m pending, 4m firing, 8m resolved]
 
 A series is values with blanks between: `20`, `20*5` five times, `20..25*6` six values from the one to the other, `95?` a suspect
-value (`?stuck` with its flag), `-` none. Where no series has a value nothing is heard. `expect` is all that becomes of the rule,
-in order: when, which state, and where it matters the severity. An empty list: nothing ever does.
+value (`?stuck` with its flag), `-` none. Where no series has a value nothing is heard. For a rule over windows a value is a
+window's, and a series is named as the rule asks for it: `mean(temp_c)`, `share(pump_1, running)`. `expect` is all that becomes
+of the rule, in order: when, which state, and where it matters the severity. An empty list: nothing ever does.
 """
 
 import re
@@ -19,7 +20,9 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from processors.rules.load import TESTS, Book, Lines, Problem, RulesError, read_yaml
+from processors.rules.pretend import pretended
 from processors.rules.spans import Span, text_of
+from processors.rules.windowed import LEVELS_MS
 from processors.rules.world import World
 from schemas.alert import Alert, Change, State
 from schemas.device import Device, first_problem
@@ -110,6 +113,10 @@ def play(book: Book, case: Case) -> Iterator[str]:
     devices = [_device(case, number, stream, kind_name, interval_ms) for number in range(case.others + 1)]
     world = World(book, devices)
     own = _unrolled(case.series)
+    if book.rules[case.rule].over:
+        _play_windows(world, book.rules[case.rule].over, devices[0], own, start_ms)
+        yield from _told(world.changes, case.rule, {devices[0].device_id}, start_ms)
+        return
     others = _unrolled(case.others_series) if case.others_series else []
     length = max(len(own), len(others))
     for step in range(length):
@@ -127,6 +134,17 @@ def play(book: Book, case: Case) -> Iterator[str]:
         world.tick(at_ms)
     subjects = {devices[0].device_id} if book.rules[case.rule].count is None else None
     yield from _told(world.changes, case.rule, subjects, start_ms)
+
+
+def _play_windows(world: World, level: str, device: Device, rows: Sequence[Mapping[str, tuple[Any, str]]], start_ms: int) -> None:
+    """A row is a window, and is told when it ends."""
+    kind = find_kind(device.stream, device.kind)
+    assert kind
+    for step, row in enumerate(rows):
+        at_ms = start_ms + step * LEVELS_MS[level]
+        told = {term: value for term, (value, _) in row.items()}
+        windows = [pretended(device, kind, level, at_ms, told)] if told else []
+        world.windows(level, device.stream, windows, at_ms + LEVELS_MS[level])
 
 
 def _told(changes: Sequence[Alert], rule: str, subjects: set[str] | None, start_ms: int) -> Iterator[str]:

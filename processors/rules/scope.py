@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from processors.rules.terms import OF_WINDOW, TERMS
 from schemas.kind import Kind
 from schemas.metric import Metric
 
@@ -10,8 +11,11 @@ Settings = Mapping[str, float | str | bool]
 
 
 class Scope:
-    def __init__(self, kind: Kind, settings: Settings) -> None:
+    def __init__(self, kind: Kind, settings: Settings, over: str = "") -> None:
+        """`over`: of which windows a rule asks; "" for readings."""
         self.kind = kind
+        self.over = over
+        self.terms = OF_WINDOW if over else TERMS
         self.settings = settings
         self._params = {param.name for param in kind.params}
 

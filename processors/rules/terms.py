@@ -39,6 +39,18 @@ TERMS: Mapping[str, str] = {
     "others_most": "x",
     "others_count": "x",
 }
+# In rules over windows: g a gauge, c a counter, l any metric with a last value, t a state, w one of its words
+OF_WINDOW: Mapping[str, str] = {
+    "mean": "g",
+    "min": "g",
+    "max": "g",
+    "p95": "g",
+    "last": "l",
+    "increase": "c",
+    "share": "tw",  # of the time that is known
+    "count": "l",  # good values
+    "coverage": "",  # readings for each that was due
+}
 OF_TEXT = frozenset({"flag"})
 OF_GROUP = frozenset({"others_median", "others_mean", "others_most", "others_count"})
 
@@ -51,5 +63,9 @@ def parts(term: Term) -> list[Term]:
 
 def window_ms(term: Term) -> int:
     """How much of the past it needs."""
-    spans = [round(float(each.arguments[1]) * 1_000) for each in parts(term) if each.name in WINDOWS]  # type: ignore[arg-type]
+    spans = [round(float(each.arguments[1]) * 1_000) for each in parts(term) if _looks_back(each)]  # type: ignore[arg-type]
     return max(spans, default=0)
+
+
+def _looks_back(term: Term) -> bool:
+    return term.name in WINDOWS and len(term.arguments) == len(WINDOWS[term.name])

@@ -5,11 +5,18 @@ from dataclasses import dataclass, field
 
 from processors.rules import functions
 from processors.rules.scope import Scope
-from processors.rules.terms import TERMS, Argument, Term
+from processors.rules.terms import Argument, Term
 from processors.rules.tokens import Token, Wrong, number, tokens
+from schemas.metric import Aggregation, Nature
 
 _WORDS = frozenset({"true", "false", "in"})
 _EQUAL = frozenset({"==", "!="})
+_OF_WINDOW = {
+    "g": {Nature.GAUGE},
+    "c": {Nature.COUNTER},
+    "t": {Nature.STATE},
+    "l": {Nature.GAUGE, Nature.COUNTER, Nature.STATE},
+}
 
 
 @dataclass
@@ -56,11 +63,11 @@ class _Reader:
 
     def term(self, name: str) -> Term:
         self.take("(")
-        signature, arguments = TERMS[name], list[Argument]()
+        signature, arguments = self.scope.terms[name], list[Argument]()
         for place, wanted in enumerate(signature):
             if place:
                 self.take(",")
-            arguments.append(self._argument(name, wanted))
+            arguments.append(self._of_window(name, wanted, arguments) if self.scope.over else self._argument(name, wanted))
         self.take(")")
         return Term(name, tuple(arguments))
 
@@ -72,13 +79,28 @@ class _Reader:
             raise Wrong(f"{name} takes a name, not {token.text}")
         if wanted == "p":
             return self._param(name, token.text.removeprefix("param."))
-        if wanted == "x" and token.text in TERMS and self.calls():
+        if wanted == "x" and token.text in self.scope.terms and self.calls():
             return self.term(token.text)
         metric = self.scope.metric(token.text)
         if metric is None:
             raise Wrong(unknown(token.text, self.scope))
         if wanted != "s" and metric.type not in {"float", "int"}:
             raise Wrong(f"{name} takes a number, and {token.text} is a {metric.type}")
+        return token.text
+
+    def _of_window(self, name: str, wanted: str, before: Sequence[Argument]) -> Argument:
+        token = self.take()
+        if wanted == "w":
+            state = self.scope.metric(str(before[0]))
+            word = token.text[1:-1]
+            if token.sort != "text" or state is None or word not in (state.states or ("true", "false")):
+                raise Wrong(f"{name} takes a word that {before[0]} may say, not {token.text}")
+            return word
+        metric = self.scope.metric(token.text)
+        if metric is None:
+            raise Wrong(unknown(token.text, self.scope))
+        if metric.nature not in _OF_WINDOW[wanted] or (name == "p95" and Aggregation.P95 not in metric.aggregations):
+            raise Wrong(f"windows have no {name} of {token.text}, which is a {metric.nature.value}")
         return token.text
 
     def _number(self, name: str, token: Token) -> float:
@@ -100,13 +122,13 @@ def _next(reader: _Reader, done: Translated, scope: Scope) -> Token:
         return token
     name = token.text
     if reader.calls():
-        if name in TERMS:
+        if name in scope.terms:
             term = reader.term(name)
             variable = next((known for known, same in done.terms.items() if same == term), f"term__{len(done.terms)}")
             done.terms[variable] = term
             return Token("term", variable)
         if name not in functions.TABLE:
-            raise Wrong(f"there is no function {name}; there are {', '.join(sorted([*functions.TABLE, *TERMS]))}")
+            raise Wrong(f"there is no function {name}; there are {', '.join(sorted([*functions.TABLE, *scope.terms]))}")
         return token
     if name.startswith("setting."):
         return setting(name, scope)
@@ -119,6 +141,8 @@ def _next(reader: _Reader, done: Translated, scope: Scope) -> Token:
         return Token("param", f"param__{param}")
     if scope.metric(name) is None:
         raise Wrong(unknown(name, scope))
+    if scope.over:
+        raise Wrong(f"{name} is many values over {scope.over}; ask for one of {', '.join(scope.terms)}")
     if name not in done.metrics:
         done.metrics.append(name)
     return token

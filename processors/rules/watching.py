@@ -13,6 +13,7 @@ from processors.rules.shares import partition_of
 from processors.task import Output
 from schemas import alert as alerts
 from schemas import codec, topics
+from schemas.aggregate import HOUR, QUARTER
 from schemas.alert import CLOCK_KEY, GROUP, Alert, Place, State
 from schemas.device import Device, Registry
 from schemas.instants import MINUTE_MS
@@ -38,14 +39,17 @@ class Plans:
                 by_kind.setdefault((rule.stream, rule.kind.name), []).append(rule)
         self._watched = self._made(by_kind, compared=False)
         self._compared = self._made(by_kind, compared=True)
+        self._over = {level: self._made(by_kind, over=level) for level in (QUARTER, HOUR)}
         self.groups: Mapping[tuple[str, str], tuple[str, ...]] = {
             key: tuple(sorted({rule.rule.compare for rule in rules if rule.rule.compare})) for key, rules in by_kind.items()
         }
 
-    def _made(self, by_kind: Mapping[tuple[str, str], list[Compiled]], *, compared: bool) -> dict[tuple[str, str], KindPlan]:
+    def _made(
+        self, by_kind: Mapping[tuple[str, str], list[Compiled]], *, compared: bool = False, over: str = ""
+    ) -> dict[tuple[str, str], KindPlan]:
         plans = {}
         for key, rules in by_kind.items():
-            chosen = [rule for rule in rules if bool(rule.rule.compare) == compared]
+            chosen = [rule for rule in rules if bool(rule.rule.compare) == compared and rule.rule.over == over]
             if chosen:
                 plans[key] = KindPlan(chosen, self._clock)
         return plans
@@ -60,6 +64,9 @@ class Plans:
 
     def compared(self, stream: str, kind: str) -> KindPlan | None:
         return self._compared.get((stream, kind))
+
+    def over(self, level: str, stream: str, kind: str) -> KindPlan | None:
+        return self._over[level].get((stream, kind))
 
 
 class AlertTask:

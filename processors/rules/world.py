@@ -9,8 +9,10 @@ from processors.rules.grouping import GroupTask
 from processors.rules.load import Book
 from processors.rules.seasons import CityClock
 from processors.rules.watching import AlertTask, Plans
+from processors.rules.windowed import LEVELS_MS, WindowTask
+from schemas import aggregate, codec, topics
 from schemas import alert as alerts
-from schemas import codec, topics
+from schemas.aggregate import Window
 from schemas.alert import GROUP, Alert, Command
 from schemas.device import Device, Registry, encode
 from schemas.ports import OutRecord, Position, Record
@@ -31,6 +33,11 @@ class World:
         streams = {device.stream for device in self.registry}
         self.tasks = {
             name: AlertTask(BY_NAME[name], self.plans, self.registry, self.board, (0, 1), Position(0)) for name in streams
+        }
+        self._over = {
+            (level, name): WindowTask(BY_NAME[name], level, self.plans, self.registry, self.board, 0, Position(0))
+            for level in LEVELS_MS
+            for name in streams
         }
         self.group = GroupTask(self.plans, self.registry, self.board, 0, Position(0))
         self.count = CountTask(self.plans, self.registry, self.board, Position(0))
@@ -60,6 +67,15 @@ class World:
         records = [self._record(out.topic, out.key, out.value, out.headers, out.timestamp_ms) for out in made]
         if records:
             self._pass_on(self.tasks[stream].feed(records).records)
+
+    def windows(self, level: str, stream: str, windows: Sequence[Window], now_ms: int) -> None:
+        """Windows of devices, as the aggregate role writes them at that time, and the tick behind them."""
+        topic = topics.aggregate(level, stream)
+        records = [
+            self._record(topic, level.encode(), aggregate.encode(level, windows), (), now_ms),
+            self._record(topic, None, b"", (), now_ms),
+        ]
+        self._pass_on(self._over[level, stream].feed(records).records)
 
     def tick(self, now_ms: int) -> None:
         for stream in self.tasks:
