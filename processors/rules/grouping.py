@@ -4,8 +4,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from processors.rules.board import Board
+from processors.rules.company import Company
 from processors.rules.engine import Engine, Watched
-from processors.rules.sight import Sight
 from processors.rules.watching import DEVICE, Plans, orphans, to_record
 from processors.task import Output
 from schemas import codec
@@ -22,7 +22,7 @@ class GroupTask:
         self._position = position
         self._engine = Engine(board, GROUP, number)
         self._groups: dict[bytes, dict[bytes, Watched]] = defaultdict(dict)
-        self._sights: dict[tuple[bytes, str, str], list[Sight]] = defaultdict(list)
+        self._companies: dict[tuple[bytes, str, str], Company] = {}
         self._versions = (-1, -1)
 
     def position(self) -> Position:
@@ -54,17 +54,21 @@ class GroupTask:
         versions = (self._registry.version, self._plans.version)
         if versions == self._versions:
             return
-        self._versions = versions
+        began, self._versions = self._versions != (-1, -1), versions
+        if began:
+            self._renew(clock_ms, place)
+        for alert in orphans(self._board.alerts.values(), place, self._answers):
+            self._engine.close(alert, clock_ms, place, "the rule is gone")
+
+    def _renew(self, clock_ms: int, place: Place) -> None:
         before, self._groups = self._groups, defaultdict(dict)
-        self._sights.clear()
+        self._companies.clear()
         for group, members in before.items():
             for device_id, known in members.items():
                 watched = self._begin(group, device_id, known)
                 for alert in known.slots.values():
                     if watched is None or alert.rule not in watched.plan.ids:
                         self._engine.end(known, alert, clock_ms, place, "the rule is gone")
-        for alert in orphans(self._board.alerts.values(), place, self._answers):
-            self._engine.close(alert, clock_ms, place, "the rule is gone")
 
     def _answers(self, alert: Alert) -> bool:
         """One that was not heard yet is left alone as long as its rule is there."""
@@ -86,6 +90,8 @@ class GroupTask:
             return
         if moment[0] <= watched.ts:
             return
+        if watched.sight.company is not None:
+            watched.sight.company.hear(watched.sight, moment[0], record.timestamp_ms)
         if muted:
             self._engine.remember(watched, moment)
         else:
@@ -97,9 +103,9 @@ class GroupTask:
         if device is None or plan is None or group not in self._plans.keys(device):
             return None
         watched = known.renewed(device, plan) if known else Watched(device, plan)
-        same_kind = self._sights[group, device.stream, device.kind]
-        same_kind.append(watched.sight)
-        watched.sight.neighbours = same_kind
+        company = self._companies.setdefault((group, device.stream, device.kind), Company(plan.questions))
+        company.sights.append(watched.sight)
+        watched.sight.company = company
         for rule in plan.all:
             alert = known.slots.get(rule.rule.id) if known else None
             alert = alert or self._board.alerts.get(slot_key(rule.rule.id, device.device_id))

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from processors.rules.company import FRESH
 from processors.rules.compiled import Compiled
 from processors.rules.past import SHORT_MS, STEP_MS, STILL_CAP_MS, Shape
 from processors.rules.seasons import CityClock
 from processors.rules.sieve import Sift, sieve
+from processors.rules.terms import OF_GROUP, Term, parts
 from schemas.instants import MINUTE_MS
 
 _MINUTES = 256
@@ -34,6 +36,9 @@ class KindPlan:
         self.shape = Shape(self.needs, sorted({name for rule in rules for name in rule.traced}), self.recent)
         conditions = [condition for rule in self.rules for condition in (rule.when, rule.given) if condition]
         self.params = tuple(sorted({name for condition in conditions for name in condition.params}))
+        terms = [part for rule in self.rules for one in rule.conditions for term in one.terms.values() for part in parts(term)]
+        asked = {argument for term in terms if term.name in OF_GROUP for argument in term.arguments}
+        self.questions = tuple(sorted((each for each in asked if isinstance(each, str | Term)), key=str))
         self._always = all(rule.season is None and rule.rule.hours is None for rule in self.rules)
         self._whole = self._forced(self.rules)
         self._in_force: dict[int, Force] = {}
@@ -66,7 +71,7 @@ class KindPlan:
         if self.silent:
             spans.append(self.silence_ms(interval_ms)[1] + interval_ms)
         spans.append(3 * self.recent * interval_ms)
-        return max(spans, default=0)
+        return max(spans, default=0) + ((FRESH + 1) * interval_ms if self.questions else 0)
 
     @staticmethod
     def _kept_ms(span: int, interval_ms: int) -> int:

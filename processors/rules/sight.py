@@ -1,9 +1,9 @@
 """One device at one moment, as conditions look at it."""
 
-from collections.abc import Callable, Mapping, Sequence
-from statistics import median
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from processors.rules.company import Company
 from processors.rules.functions import curve_at
 from processors.rules.past import Past
 from processors.rules.terms import Term
@@ -14,7 +14,7 @@ _NOTHING: Mapping[str, Any] = {}
 class Sight:
     """See `expression.View`. One object a device, moved from reading to reading."""
 
-    __slots__ = ("_known", "_params", "flags", "get", "neighbours", "past", "ts", "values")
+    __slots__ = ("_known", "_params", "company", "flags", "get", "past", "ts", "values")
 
     def __init__(self, past: Past, params: Mapping[str, Any]) -> None:
         self.past = past
@@ -24,7 +24,7 @@ class Sight:
         self.values: Mapping[str, Any] = _NOTHING
         self.flags: Mapping[str, str] = _NOTHING
         self.get: Callable[[str], Any] = _NOTHING.get
-        self.neighbours: Sequence[Sight] = ()  # of its group and kind, itself among them
+        self.company: Company | None = None  # those of its group and kind, itself among them
 
     def move(self, ts: int, values: Mapping[str, Any], flags: Mapping[str, str]) -> None:
         self.ts, self.values, self.flags = ts, values, flags
@@ -44,7 +44,7 @@ class Sight:
         """The same moment, flagged values included."""
         other = Sight(self.past, self._params)
         other.ts, other.values, other.flags, other.get = self.ts, self.values, self.flags, self.values.get
-        other.neighbours = self.neighbours
+        other.company = self.company
         return other
 
     def param(self, name: str) -> Any:
@@ -58,19 +58,6 @@ class Sight:
 
     def value(self, argument: str | Term) -> Any:
         return self.get(argument) if isinstance(argument, str) else self.term(argument)
-
-    def others(self, argument: str | Term) -> list[float]:
-        """What the others of the group say, those that have spoken within three of their intervals."""
-        known = self._known.get(("others", argument))
-        if known is not None:
-            return list(known)
-        found = self._known["others", argument] = list[float]()
-        for other in self.neighbours:
-            if other is not self and self.ts - other.ts <= 3 * other.past.interval_ms:
-                value = other.value(argument)
-                if value is not None:
-                    found.append(float(value))
-        return found
 
 
 def _window(choose: Callable[[list[float]], float]) -> Callable[[Sight, str, float], float | None]:
@@ -96,10 +83,11 @@ def _curve(sight: Sight, name: str, argument: str | Term) -> float | None:
     return None if x is None or not isinstance(points, tuple | list) else curve_at(points, x)
 
 
-def _group(choose: Callable[[list[float]], float]) -> Callable[[Sight, str | Term], float | None]:
+def _group(
+    choose: Callable[[Company, Sight, str | Term], float | None],
+) -> Callable[[Sight, str | Term], float | None]:
     def work_out(sight: Sight, argument: str | Term) -> float | None:
-        values = sight.others(argument)
-        return float(choose(values)) if values else None
+        return None if sight.company is None else choose(sight.company, sight, argument)
 
     return work_out
 
@@ -116,8 +104,8 @@ _WORK_OUT: Mapping[str, Callable[..., Any]] = {
     "span": lambda sight, count: sight.past.span(int(count), sight.ts),
     "flag": lambda sight, name: sight.flags.get(name, ""),
     "curve": _curve,
-    "others_median": _group(median),
-    "others_mean": _group(lambda values: sum(values) / len(values)),
-    "others_most": _group(max),
-    "others_count": lambda sight, argument: float(len(sight.others(argument))),
+    "others_median": _group(Company.median),
+    "others_mean": _group(Company.mean),
+    "others_most": _group(Company.most),
+    "others_count": _group(lambda company, sight, argument: float(company.count(sight, argument))),
 }
