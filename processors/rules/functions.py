@@ -1,12 +1,13 @@
 """The functions a condition may call beside CEL's own. Numbers in, a number out."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from math import acos, log, pi, sqrt
 
 
 def curve_at(curve: Sequence[Sequence[float]], x: float) -> float | None:
     """Straight between the points, level beyond them; None for what is no curve."""
-    points = sorted((float(a), float(b)) for a, b in curve)
+    points = _points(tuple(map(tuple, curve)))
     if not points:
         return None
     before = points[0]
@@ -17,6 +18,11 @@ def curve_at(curve: Sequence[Sequence[float]], x: float) -> float | None:
             return before[1] + (x - before[0]) / (after[0] - before[0]) * (after[1] - before[1])
         before = after
     return before[1]
+
+
+@lru_cache(maxsize=4_096)
+def _points(curve: tuple[tuple[float, ...], ...]) -> list[tuple[float, float]]:
+    return sorted((float(a), float(b)) for a, b in curve)
 
 
 def lmtd(hot: float, cold: float) -> float:
