@@ -8,16 +8,19 @@ from deploy.registry_points import show_registry
 from deploy.settings import Settings
 from ingest.slots import slots_of
 from processors.io.kafka_admin import Admin, TopicSpec
-from schemas import topics
+from schemas import alert, topics
 from schemas.aggregate import LEVELS
 from schemas.device import Device, encode
-from schemas.instants import HOUR_MS
+from schemas.instants import DAY_MS, HOUR_MS
 from schemas.ports import OutRecord, RecordSink
 from schemas.streams import STREAMS
 
 MAX_RECORD_BYTES = 17 * 1024 * 1024
 _DEAD_DAYS = 90
 _LEAST_WINDOW_HOURS = 48  # a day's window is made of its hours, and stays open for some minutes after its end
+_ALERT_DAYS = 7  # so long each change of an alert can be read, and after that the last one of each
+_COMMAND_DAYS = 400  # more than a year: no silence is meant to last longer
+_GROUP_HOURS = 48  # far more than any rule remembers
 
 _LEAST_PART_HOURS = 8 * 24  # a rain is followed back for five days and more
 
@@ -43,6 +46,12 @@ def topic_specs(settings: Settings) -> list[TopicSpec]:
     specs.append(TopicSpec(topics.DEAD, many, copies, dead))
     specs.append(TopicSpec(topics.DEVICE, 1, copies, compact | free))
     specs.append(TopicSpec(topics.COLLECTOR, len(slots_of(STREAMS)), copies, compact | free))
+    changes = compact | free | {"min.compaction.lag.ms": str(_ALERT_DAYS * DAY_MS)}
+    commands = free | {"cleanup.policy": "compact,delete", "retention.ms": str(_COMMAND_DAYS * DAY_MS)}
+    specs.append(TopicSpec(topics.ALERT, 1, copies, changes))
+    specs.append(TopicSpec(alert.COMMAND, 1, copies, commands))
+    specs.append(TopicSpec(alert.DELIVERY, 1, copies, compact | free))
+    specs.append(TopicSpec(alert.GROUP, many, copies, free | {"retention.ms": str(_GROUP_HOURS * HOUR_MS)}))
     return specs
 
 

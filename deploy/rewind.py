@@ -12,7 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 
 from deploy.native import endpoints
-from deploy.roles import STORE_GROUP, VALIDATE_GROUP, topics_of
+from deploy.roles import ALERT_GROUP, STORE_GROUP, VALIDATE_GROUP, topics_of
 from deploy.settings import Settings
 from processors.io.kafka_admin import Admin
 from schemas import topics
@@ -30,7 +30,7 @@ class InUse(Exception):
 
 def roles() -> list[str]:
     """Those that can be taken back. Windows are not: `hanan recompute` makes them anew."""
-    return [group.removeprefix(_PREFIX) for group in (VALIDATE_GROUP, STORE_GROUP)]
+    return [group.removeprefix(_PREFIX) for group in (VALIDATE_GROUP, ALERT_GROUP, STORE_GROUP)]
 
 
 @dataclass
@@ -60,7 +60,8 @@ def plan(settings: Settings, role: str, from_ms: int) -> Rewind:
             if offset >= position.offset:
                 continue
             planned.back[partition] = Position(offset, from_ms)
-            planned.records[topics.stream_of(partition.topic)] += position.offset - offset
+            name = topics.stream_of(partition.topic) or "alerts"
+            planned.records[name] = planned.records.get(name, 0) + position.offset - offset
             if offset == firsts[partition] > 0:
                 planned.not_retained.append(partition)
     return planned

@@ -3,38 +3,54 @@
 import gc
 import socket
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import NamedTuple
+
+import structlog
 
 from deploy.broker_watch import watching_broker
 from deploy.clock import deployment_clock, monotonic_ms
 from deploy.metrics import PrometheusMeter
-from deploy.native import endpoints
+from deploy.native import endpoints, vault
 from deploy.settings import Settings
 from ingest.collector import Collector
 from ingest.io.paho_session import Broker, PahoSessions
 from ingest.slots import GROUP as COLLECT_GROUP
 from ingest.slots import slots_of
 from processors.aggregate import AggregateTasks
+from processors.alert import AlertTasks
 from processors.city.role import CityTasks, topics_read
 from processors.io import clients
 from processors.io.influx import InfluxWriter
 from processors.io.kafka_read import LogReader, TableReader
+from processors.io.notify import People
+from processors.notify.desk import Desk
+from processors.notify.role import NotifyRole
+from processors.notify.routes import load_routes
+from processors.rules.load import Book, Problem
+from processors.rules.seasons import CityClock
+from processors.rules.shelf import Shelf
 from processors.runner import Runner
 from processors.store import StoreTasks
 from processors.task import Tasks
 from processors.validate import ValidateTasks
 from schemas import topics
 from schemas.aggregate import HOUR, QUARTER
+from schemas.alert import COMMAND, DELIVERY, GROUP
 from schemas.ports import RecordSink
 from schemas.streams import BY_NAME, STREAMS
+
+log = structlog.get_logger()
 
 Stop = Callable[[], bool]
 
 VALIDATE_GROUP = "hanan-validate"
 AGGREGATE_GROUP = "hanan-aggregate"
 CITY_GROUP = "hanan-city"
+ALERT_GROUP = "hanan-alert"
 STORE_GROUP = "hanan-store"
+NOTIFY_GROUP = "hanan-notify"  # commits nothing: it is only who is on duty
 
 
 class Reads(NamedTuple):
@@ -57,6 +73,9 @@ READS: Sequence[Reads] = (
     Reads(AGGREGATE_GROUP, _of_each(topics.zone_part)),
     Reads(CITY_GROUP, topics_read(BY_NAME)),
     Reads(CITY_GROUP, _of_each(topics.city_part)),
+    Reads(ALERT_GROUP, _of_each(topics.reading)),
+    Reads(ALERT_GROUP, (GROUP,)),
+    Reads(ALERT_GROUP, (topics.ALERT,)),
     Reads(STORE_GROUP, tuple(StoreTasks().topics)),
 )
 
@@ -126,6 +145,49 @@ def _store(name: str, settings: Settings, meter: PrometheusMeter, stop: Stop) ->
     _runner(name, settings, meter, STORE_GROUP, StoreTasks(), writer).run(stop)
 
 
+def _alert(name: str, settings: Settings, meter: PrometheusMeter, stop: Stop) -> None:
+    bootstrap = endpoints(settings).kafka_bootstrap
+    devices, alerts, commands = (TableReader(bootstrap, topic) for topic in (topics.DEVICE, topics.ALERT, COMMAND))
+    tasks = AlertTasks(rules(settings), devices, alerts, commands, settings.time_zone, settings.kafka_partitions)
+    _runner(name, settings, meter, ALERT_GROUP, tasks).run(stop)
+
+
+def _notify(name: str, settings: Settings, meter: PrometheusMeter, stop: Stop) -> None:
+    bootstrap = endpoints(settings).kafka_bootstrap
+    routes, books = load_routes(settings.alert_routes), rules(settings)
+    with ThreadPoolExecutor(max_workers=max(1, len(routes.addresses)), thread_name_prefix="address") as executor:
+        NotifyRole(
+            clients.open_source(settings.kafka_client, bootstrap, NOTIFY_GROUP, name),
+            open_sink(settings, name),
+            (TableReader(bootstrap, topics.ALERT), TableReader(bootstrap, DELIVERY)),
+            Desk(routes, books.current().rules, CityClock(settings.time_zone)),
+            people(settings),
+            executor=executor,
+            books=books,
+            clock=deployment_clock(settings),
+            meter=meter,
+            monotonic_ms=monotonic_ms,
+            time_zone=settings.time_zone,
+        ).run(stop)
+
+
+def rules(settings: Settings) -> Shelf:
+    """The rule packs of the deployment, taken up again when a file changes."""
+    return Shelf(monotonic_ms, settings.alert_rules, _say_rules)
+
+
+def _say_rules(book: Book | None, problems: Sequence[Problem]) -> None:
+    if book is not None:
+        log.info("rules_taken_up", rules=len(book.rules))
+    for problem in problems:
+        log.error("rules_not_taken_up", why=str(problem))
+
+
+def people(settings: Settings) -> People:
+    """Those whom the routes name; `secret:NAME` is what stands in `<home>/secrets/notify/NAME`."""
+    return People(lambda name: vault.read(settings.home, f"notify/{name}"))
+
+
 def _runner(
     name: str,
     settings: Settings,
@@ -150,7 +212,9 @@ _ROLES: Mapping[str, Callable[[str, Settings, PrometheusMeter, Stop], None]] = {
     "validate": _validate,
     "aggregate": _aggregate,
     "city": _city,
+    "alert": _alert,
     "store": _store,
+    "notify": _notify,
 }
 ROLES = tuple(_ROLES)
 

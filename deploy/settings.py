@@ -124,6 +124,15 @@ class Settings(BaseSettings):
         1826, description="How long aggregates, alerts and operations' data are kept"
     )
 
+    alert_rules: Place = Field(
+        Path(__file__).parents[1] / "processors" / "rules" / "packs",
+        description="The folder of the rule packs; a changed file is taken up within seconds",
+    )
+    alert_routes: Place = Field(
+        Path(__file__).parents[1] / "processors" / "notify" / "routes.yaml",
+        description="Who is told of which alert: a YAML file; the one that comes along tells nobody",
+    )
+
     grafana_url: Annotated[str, _url("http", "https")] = Field(
         "", description="URL of a Grafana of your own, for `hanan grafana`"
     )

@@ -1,16 +1,17 @@
-"""The store role: readings and windows -> points. Without memory; what is written twice overwrites itself."""
+"""The store role: readings, windows and alerts -> points. Without memory; what is written twice overwrites itself."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
 from processors.points import line
+from processors.rules.points import alert_lines
 from processors.task import Output, new_point
 from processors.windows.points import WindowLines
 from schemas import codec, topics
 from schemas.aggregate import LEVELS
 from schemas.dead import DeadLetter, to_record
-from schemas.fields import AGGREGATES, READINGS
+from schemas.fields import AGGREGATES, ALERTS, READINGS
 from schemas.kind import Stream
 from schemas.ports import Partition, Position, Record
 from schemas.reason import Reason
@@ -91,6 +92,7 @@ class StoreTasks:
             windows = Writing(name, AGGREGATES, WindowLines(stream), "window_points")
             for topic in (*(topics.aggregate(level, name) for level in LEVELS), topics.zone(name)):
                 self._writings[topic] = windows
+        self._writings[topics.ALERT] = Writing("", ALERTS, alert_lines, "alert_points")
         self.topics = [*self._writings]
 
     def refresh(self, *, up_to_now: bool = False) -> None:

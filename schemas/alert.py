@@ -14,7 +14,8 @@ from schemas import codec
 COMMAND = "alert-command"  # what people say: compacted, keyed by what they said it of
 DELIVERY = "alert-delivery"  # what was handed over to whom: compacted, keyed by route, alert and change
 GROUP = "alert-group"  # readings again, keyed by the site, zone or district within which a rule compares them
-CLOCK_KEY = b"clock"  # in the topic of alerts: no alert, but what time it is
+CLOCK = "clock"
+CLOCK_KEY = CLOCK.encode()  # in the topic of alerts: no alert, but what time it is
 
 
 class Severity(StrEnum):

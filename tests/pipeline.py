@@ -88,7 +88,7 @@ class Pipeline:
     def drained(self) -> None:
         """Waits until all that was published has gone as far as it goes."""
         with closing(Admin(self.places.kafka_bootstrap)) as admin:
-            eventually(Drain(admin), 60, 0.2, "nothing lags")
+            eventually(Drain(admin), 180, 0.2, "nothing lags")
 
 
 @contextmanager

@@ -1,61 +1,38 @@
-"""`hanan alerts`: what is wrong now, and what people say to it.
+"""`hanan alerts`: what is wrong now, what became of it, who was told; what people say to it is in alert_words.py."""
 
-Commands travel through Kafka; the alert role obeys within a second.
-"""
-
-import getpass
-from collections.abc import Iterator
 from contextlib import closing
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from deploy.cli.common import FAILED, USAGE, Json, clear_errors, fail, print_json
+from deploy.alert_topic import AlertsNow, deliveries, gravest_first
+from deploy.alert_topic import silences as silences_in_force
+from deploy.board import SEVERITY_STYLES
+from deploy.cli import alert_words
+from deploy.cli.common import USAGE, Json, clear_errors, fail, print_json
 from deploy.clock import deployment_clock
 from deploy.native import endpoints
-from deploy.roles import open_sink
+from deploy.registry_topic import read_registry
+from deploy.roles import people
 from deploy.settings import Settings
-from processors.io.kafka_read import TableReader, read_all
-from processors.io.notify import understands
-from processors.notify.routes import load_routes
+from processors.io.kafka_read import read_all
+from processors.notify.routes import Route, load_routes
 from processors.notify.texts import local_time, message, summary, todo
-from processors.rules.load import Book, RulesError, load_book
+from processors.rules.engine import described
+from processors.rules.load import load_book, pack_files
 from processors.rules.seasons import CityClock
-from processors.rules.spans import span_ms, text_of
+from processors.rules.spans import text_of
 from schemas import alert as alerts
 from schemas import codec, topics
-from schemas.alert import CLOCK_KEY, COMMAND, DELIVERY, Alert, Command, Severity, State, Verb
+from schemas.alert import CLOCK_KEY, Alert, Change, Note, Severity, State, Verb
 from schemas.instants import format_rfc3339
-from schemas.ports import OutRecord
 
 app = typer.Typer(help="Alerts: what is wrong now, and what people say to it.", no_args_is_help=True)
-
-Target = Annotated[str, typer.Argument(metavar="ALERT", help="An alert's id, or its slot: <rule>/<device>.")]
-Note = Annotated[str, typer.Option("--note", "-m", help="Why; it stays with the alert.")]
-By = Annotated[str, typer.Option(help="Who says so; default: you.")]
-_OPEN = {State.FIRING, State.ACKNOWLEDGED, State.SHELVED, State.SUPPRESSED}
-_STYLES = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan", "informational": "dim"}
-
-
-def _book() -> Book:
-    try:
-        return load_book()
-    except RulesError as error:
-        fail(str(error), FAILED)
-
-
-def _current(settings: Settings) -> list[Alert]:
-    with closing(TableReader(endpoints(settings).kafka_bootstrap, topics.ALERT)) as table:
-        return [alerts.decode(value) for key, value in table.changes() if value is not None and key != CLOCK_KEY]
-
-
-def _find(settings: Settings, target: str) -> Alert:
-    found = next((one for one in _current(settings) if target in (one.id, one.key)), None)
-    if found is None:
-        fail(f"there is no alert {target}; `hanan alerts list --all` shows those there are")
-    return found
+for word, example in alert_words.COMMANDS:
+    app.command(epilog=f"Example: {example}")(word)
 
 
 @app.command("list", epilog="Example: hanan alerts list --stream heat --least high")
@@ -69,62 +46,73 @@ def list_(
 ) -> None:
     """Show what is open, the gravest first."""
     with clear_errors() as settings:
-        rules = _book().rules
-        chosen = [
+        with closing(AlertsNow(settings)) as now:
+            found = now.look().all if everything else now.look().open()
+        chosen = gravest_first(
             one
-            for one in _current(settings)
-            if (everything or one.state in _OPEN)
-            and (not stream or one.stream == stream)
-            and (not zone or one.zone == zone)
-            and one.severity.rank >= least.rank
-        ]
-        chosen.sort(key=lambda one: (one.state not in _OPEN, -one.severity.rank, one.onset_ms))
+            for one in found
+            if (not stream or one.stream == stream) and (not zone or one.zone == zone) and one.severity.rank >= least.rank
+        )
         if as_json:
             print_json([codec.loads(alerts.encode(one)) for one in chosen])
             return
+        rules = load_book(pack_files(settings.alert_rules)).rules
         table = Table("id", "severity", "state", "since", "what", "where")
         for one in chosen:
-            words = summary(one, rules.get(one.rule), language)
-            state = one.state.value + (f" ({one.why})" if one.why else "")
-            since = local_time(one.onset_ms, settings.time_zone)
-            style = _STYLES[one.severity.value]
-            table.add_row(one.id, f"[{style}]{one.severity.value}[/{style}]", state, since, words, f"{one.zone} {one.subject}")
+            style = SEVERITY_STYLES[one.severity]
+            row = (_state(one), _when(one.onset_ms, settings), summary(one, rules.get(one.rule), language))
+            where = f"{one.zone} {one.subject}".strip()
+            table.add_row(one.id, f"[{style}]{one.severity.value}[/{style}]", *map(escape, row), escape(where))
         Console().print(table if chosen else "nothing is wrong that an alert knows of")
 
 
+def _state(one: Alert) -> str:
+    """With whose doing it is."""
+    verb = {State.ACKNOWLEDGED: Verb.ACK, State.SHELVED: Verb.SHELVE}.get(one.state)
+    by = next((note.by for note in reversed(one.notes) if note.verb == verb), "")
+    more = f"by {by}" if by else one.why
+    return f"{one.state.value} ({more})" if more else one.state.value
+
+
+def _when(ms: int, settings: Settings) -> str:
+    return local_time(ms, settings.time_zone) if ms else ""
+
+
 @app.command(epilog="Example: hanan alerts show 3f0c9a1be2d4")
-def show(target: Target, as_json: Json = False) -> None:
+def show(target: alert_words.Target, as_json: Json = False) -> None:
     """Show one alert whole: values, what to do, who said what, who was told."""
     with clear_errors() as settings:
-        one = _find(settings, target)
-        deliveries = [body for body in _deliveries(settings) if body["id"] == one.id]
+        one = alert_words.find(settings, target)
+        told = [body for body in deliveries(settings) if body["id"] == one.id]
         if as_json:
-            print_json(codec.loads(alerts.encode(one)) | {"deliveries": deliveries})
+            print_json(codec.loads(alerts.encode(one)) | {"deliveries": told})
             return
-        rule = _book().rules.get(one.rule)
-        table = Table(show_header=False, box=None)
+        rule = load_book(pack_files(settings.alert_rules)).rules.get(one.rule)
         rows: list[tuple[str, Any]] = [
             ("what", f"{summary(one, rule, 'en')}  {summary(one, rule, 'zh')}"),
             ("do", f"{todo(one, rule, 'en')}  {todo(one, rule, 'zh')}"),
             ("rule", one.rule), ("subject", f"{one.subject} {one.name}"), ("place", f"{one.zone} {one.site} {one.gateway}"),
-            ("state", f"{one.state.value} {one.why}"), ("severity", f"{one.severity.value}, worst {one.worst.value}"),
-            ("since", local_time(one.onset_ms, settings.time_zone)), ("values", one.values), ("flapping", one.flapping),
+            ("state", _state(one)), ("severity", f"{one.severity.value}, worst {one.worst.value}"),
+            ("since", _when(one.onset_ms, settings)), ("fired", _when(one.fired_ms, settings)),
+            ("resolved", _when(one.resolved_ms, settings)),
+            ("values", ", ".join(f"{name} {value}" for name, value in one.values.items())),
+            ("flapping", "yes" if one.flapping else ""),
         ]  # fmt: skip
-        rows += [(f"{note.by} {local_time(note.at_ms, settings.time_zone)}", f"{note.verb} {note.text}") for note in one.notes]
+        rows += [(f"{note.by}, {_when(note.at_ms, settings)}", _said(note, settings)) for note in one.notes]
         rows += [
-            (f"told {body['route']}", f"{local_time(body['at_ms'], settings.time_zone)}, try {body['tries']}")
-            for body in deliveries
+            (f"told {body['route']}", f"{_when(body['at_ms'], settings)}, change {body['n']}, try {body['tries']}")
+            for body in told
         ]
+        table = Table(show_header=False, box=None)
         for name, value in rows:
-            table.add_row(f"[bold]{name}[/bold]", str(value))
+            if str(value).strip():
+                table.add_row(f"[bold]{escape(name)}[/bold]", escape(str(value)))
         Console().print(table)
 
 
-def _deliveries(settings: Settings) -> Iterator[dict[str, Any]]:
-    with closing(TableReader(endpoints(settings).kafka_bootstrap, DELIVERY)) as table:
-        for _, value in table.changes():
-            if value is not None:
-                yield codec.loads(value)
+def _said(note: Note, settings: Settings) -> str:
+    until = f" until {_when(note.until_ms, settings)}" if note.until_ms else ""
+    return f"{note.verb}{until} {note.text}"
 
 
 @app.command(epilog="Example: hanan alerts history --subject HX-003")
@@ -141,139 +129,96 @@ def history(
             if record.value is None or record.key == CLOCK_KEY:
                 continue
             one = alerts.decode(record.value)
-            if one.n and (not subject or one.subject == subject) and (not rule or one.rule == rule):
-                seen.setdefault((one.id, one.n), one)
-        newest = sorted(seen.values(), key=lambda one: one.at_ms)[-limit:]
+            if one.n and subject in ("", one.subject) and rule in ("", one.rule):
+                seen.setdefault((one.id, one.n), one)  # what was written twice is the same change
+        newest = sorted(seen.values(), key=lambda one: (one.at_ms, one.n))[-limit:]
         if as_json:
-            print_json([codec.loads(alerts.encode(one)) for one in newest])
+            print_json([codec.loads(alerts.encode(one)) | {"by": _by(one)} for one in newest])
             return
-        table = Table("when", "id", "change", "severity", "rule", "subject", "why")
+        table = Table("when", "id", "change", "by", "severity", "rule", "subject", "why")
         for one in newest:
-            table.add_row(
-                local_time(one.at_ms, settings.time_zone),
-                one.id,
-                one.change.value,
-                one.severity.value,
-                one.rule,
-                one.subject,
-                one.why,
-            )
-        Console().print(table)
+            text = one.notes[-1].text if _by(one) else one.why
+            row = (one.id, one.change.value, _by(one), one.severity.value, one.rule, one.subject, text)
+            table.add_row(_when(one.at_ms, settings), *map(escape, row))
+        Console().print(table if newest else "nothing has happened")
 
 
-def _send(settings: Settings, command: Command) -> None:
-    sink = open_sink(settings, "hanan-alerts")
-    try:
-        sink.send(OutRecord(COMMAND, command.key.encode(), alerts.encode_command(command), (), command.at_ms, 0))
-        sink.flush(10_000)
-    finally:
-        sink.close()
+def _by(one: Alert) -> str:
+    """Who made this change, where a person did."""
+    if not one.notes:
+        return ""
+    last = one.notes[-1]
+    made = {
+        Change.ACKNOWLEDGED: Verb.ACK, Change.SHELVED: Verb.SHELVE, Change.COMMENTED: Verb.COMMENT,
+        Change.RETURNED: Verb.UNSHELVE,
+    }  # fmt: skip
+    return last.by if made.get(one.change) == last.verb else ""
 
 
-def _say(verb: Verb, target: str, text: str, by: str, until: str = "") -> None:
+@app.command(epilog="Example: hanan alerts silences")
+def silences(as_json: Json = False) -> None:
+    """Show what is silenced, by whom and until when."""
     with clear_errors() as settings:
-        one = _find(settings, target)
-        now_ms = deployment_clock(settings).now_ms()
-        until_ms = now_ms + _span(until) if until else 0
-        _send(settings, Command(verb, one.key, by or getpass.getuser(), now_ms, until_ms, text))
-        Console().print(f"{verb.value} {one.key}" + (f" until {format_rfc3339(until_ms)}" if until_ms else ""), highlight=False)
+        found = silences_in_force(settings, deployment_clock(settings).now_ms())
+        if as_json:
+            print_json([one._asdict() for one in found])
+            return
+        table = Table("what", "until", "by", "why")
+        for one in found:
+            table.add_row(*map(escape, (one.target, format_rfc3339(one.until_ms), one.by, one.text)))
+        Console().print(table if found else "nothing is silenced")
 
 
-def _span(text: str) -> int:
-    try:
-        return span_ms(text)
-    except ValueError as error:
-        fail(str(error), USAGE)
-
-
-@app.command(epilog="Example: hanan alerts ack 3f0c9a1be2d4 -m 'crew is on its way'")
-def ack(target: Target, note: Note = "", by: By = "") -> None:
-    """Acknowledge: somebody sees to it. It is not repeated and not escalated any more."""
-    _say(Verb.ACK, target, note, by)
-
-
-@app.command(epilog="Example: hanan alerts shelve 3f0c9a1be2d4 --for 8h -m 'spare part tomorrow'")
-def shelve(
-    target: Target, for_: Annotated[str, typer.Option("--for", help="How long: 30m, 8h, 2d.")], note: Note = "", by: By = ""
+@app.command(epilog="Example: hanan alerts route --rule heat-room-cold --device HI-0001")
+def route(
+    target: Annotated[str, typer.Argument(metavar="[ALERT]", help="An alert's id or slot.")] = "",
+    rule: Annotated[str, typer.Option(help="Without an alert: what if this rule fired ...")] = "",
+    device: Annotated[str, typer.Option(help="... at this device?")] = "",
+    as_json: Json = False,
 ) -> None:
-    """Put one slot away until a time: it goes on being judged, and comes back by itself."""
-    _say(Verb.SHELVE, target, note, by, for_)
-
-
-@app.command(epilog="Example: hanan alerts unshelve 3f0c9a1be2d4")
-def unshelve(target: Target, by: By = "") -> None:
-    """Take it from the shelf again."""
-    _say(Verb.UNSHELVE, target, "", by)
-
-
-@app.command(epilog="Example: hanan alerts comment 3f0c9a1be2d4 'the valve was shut by hand'")
-def comment(target: Target, text: Annotated[str, typer.Argument()], by: By = "") -> None:
-    """Write something down on an alert."""
-    _say(Verb.COMMENT, target, text, by)
-
-
-@app.command(epilog="Example: hanan alerts silence --site HX-003 --for 4h -m maintenance")
-def silence(
-    for_: Annotated[str, typer.Option("--for", help="How long: 30m, 8h, 2d.")],
-    rule: Annotated[str, typer.Option()] = "",
-    stream: Annotated[str, typer.Option()] = "",
-    kind: Annotated[str, typer.Option()] = "",
-    zone: Annotated[str, typer.Option()] = "",
-    site: Annotated[str, typer.Option()] = "",
-    gateway: Annotated[str, typer.Option()] = "",
-    device: Annotated[str, typer.Option()] = "",
-    severity: Annotated[str, typer.Option(help="Only up to this severity.")] = "",
-    note: Note = "",
-    by: By = "",
-) -> None:
-    """Announce maintenance: whatever matches all that is given calls nobody for so long. It ends by itself."""
-    match = {"rule": rule, "stream": stream, "kind": kind, "zone": zone, "site": site, "gateway": gateway, "subject": device}
-    match = {name: value for name, value in (match | {"severity": severity}).items() if value}
-    if not match:
-        fail("say what is to be silent: --rule, --stream, --kind, --zone, --site, --gateway or --device", USAGE)
-    if severity and severity not in set(Severity):
-        fail(f"--severity is one of {', '.join(Severity)}", USAGE)
+    """Show where an alert would go now and what would be said; nothing is sent. Exit code 1 when an address cannot be used."""
     with clear_errors() as settings:
-        now_ms = deployment_clock(settings).now_ms()
-        target = ",".join(f"{name}={value}" for name, value in sorted(match.items()))
-        until_ms = now_ms + _span(for_)
-        _send(settings, Command(Verb.SILENCE, target, by or getpass.getuser(), now_ms, until_ms, note, match))
-        Console().print(f"silent until {format_rfc3339(until_ms)}: {target}", highlight=False)
-
-
-@app.command(epilog="Example: hanan alerts unsilence site=HX-003")
-def unsilence(target: Annotated[str, typer.Argument(help="As `silence` printed it.")], by: By = "") -> None:
-    """End a silence before its time."""
-    with clear_errors() as settings:
-        now_ms = deployment_clock(settings).now_ms()
-        _send(settings, Command(Verb.UNSILENCE, target, by or getpass.getuser(), now_ms))
-
-
-@app.command(epilog="Example: hanan alerts route 3f0c9a1be2d4")
-def route(target: Target, as_json: Json = False) -> None:
-    """Show where an alert would go and what would be said; nothing is sent."""
-    with clear_errors() as settings:
-        one = _find(settings, target)
-        rule = _book().rules.get(one.rule)
-        try:
-            routes = load_routes().routes
-        except RulesError as error:
-            fail(str(error))
-        now_ms = deployment_clock(settings).now_ms()
-        clock = CityClock(settings.time_zone)
-        rows = []
-        for each in routes:
-            if each.takes(one, rule, clock, now_ms):
-                text = message([(one, rule)], each.language, settings.time_zone)
-                wrong = [n for n, address in enumerate(each.to, 1) if not understands(address)]
-                after = f" after {text_of(each.after)} without an acknowledgement" if each.after else ""
-                rows.append(
-                    {"route": each.name + after, "title": text.title, "body": text.body, "addresses_not_understood": wrong}
-                )
+        routes = load_routes(settings.alert_routes).routes
+        one = alert_words.find(settings, target) if target else _supposed(settings, rule, device)
+        known = load_book(pack_files(settings.alert_rules)).rules.get(one.rule)
+        clock, now_ms = CityClock(settings.time_zone), deployment_clock(settings).now_ms()
+        rows = [_routed(settings, each, one) for each in routes if each.takes(one, known, clock, now_ms)]
         if as_json:
             print_json(rows)
-            return
-        for row in rows:
-            Console().print(f"{row['route']}: {row['title']}\n{row['body']}\n", highlight=False)
-        if not rows:
-            Console().print("no route takes it")
+        for row in () if as_json else rows:
+            addresses = "; ".join(f"{to}{' ' + wrong if wrong else ''}" for to, wrong in row["to"].items())
+            print_row = f"{row['route']} -> {addresses}\n  {row['when']}\n  {row['title']}\n  {row['body']}"
+            Console().print(escape(print_row.replace("\n", "\n  ")), highlight=False)
+        if not rows and not as_json:
+            Console().print(f"nobody would be told: {len(routes)} routes in {settings.alert_routes}, and none takes it")
+        if any(wrong for row in rows for wrong in row["to"].values()):
+            raise typer.Exit(1)
+
+
+def _supposed(settings: Settings, rule: str, device: str) -> Alert:
+    known = load_book(pack_files(settings.alert_rules)).rules.get(rule)
+    found = next((one for one in read_registry(settings) if one.device_id == device), None)
+    if known is None or found is None:
+        fail("name an alert, or a rule (--rule, see `hanan rules list`) and a registered device (--device)", USAGE)
+    now_ms = deployment_clock(settings).now_ms()
+    one = Alert(
+        rule, device, State.FIRING, Change.FIRED, 1, now_ms, now_ms, now_ms, severity=known.severity, worst=known.severity
+    )
+    return described(one, found)
+
+
+def _routed(settings: Settings, each: Route, one: Alert) -> dict[str, Any]:
+    ways = people(settings)
+    text = message([(one, load_book(pack_files(settings.alert_rules)).rules.get(one.rule))], each.language, settings.time_zone)
+    when = [f"after {text_of(each.after)} without an acknowledgement" if each.after else "at once"]
+    if each.group_wait:
+        when.append(f"with what else comes within {text_of(each.group_wait)}")
+    if each.repeat:
+        when.append(f"again every {text_of(each.repeat)} until acknowledged")
+    to = {_masked(address, number): ways.understands(address) for number, address in enumerate(each.to, 1)}
+    return {"route": each.name, "to": to, "when": ", ".join(when), "title": text.title, "body": text.body}
+
+
+def _masked(address: str, number: int) -> str:
+    """An address may hold a password."""
+    return address if address.startswith(("secret:", "log:")) else f"{number}: {address.partition('://')[0]}://..."

@@ -13,6 +13,7 @@ import typer
 from deploy import logs
 from deploy.native import NativeError
 from deploy.settings import Settings, SettingsError, load_settings
+from processors.rules.load import RulesError
 from schemas.ports import RetryLater
 
 OK, FAILED, USAGE, NOT_RUNNING, INTERRUPTED = 0, 1, 2, 3, 130
@@ -37,7 +38,7 @@ def clear_errors() -> Iterator[Settings]:
         fail(str(error), USAGE)
     try:
         yield settings
-    except NativeError as error:
+    except (NativeError, RulesError) as error:
         fail(str(error))
     except RetryLater as later:
         fail(f"{later.why}; is the server running? `hanan servers status` tells")

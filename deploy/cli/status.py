@@ -10,6 +10,7 @@ from rich.console import Console
 
 from deploy import indicators
 from deploy.alarms import alarms, broker_row
+from deploy.alert_topic import AlertsNow
 from deploy.board import board
 from deploy.cli.common import NOT_RUNNING, USAGE, Json, clear_errors, fail, print_json
 from deploy.clock import deployment_clock, monotonic_ms
@@ -18,6 +19,7 @@ from deploy.observe import observe
 from deploy.settings import Settings
 from deploy.watch import Watch
 from processors.io.influx import InfluxReader
+from schemas.alert import Alert
 from schemas.indicator import DISTRICT
 from schemas.instants import DAY_MS
 from schemas.streams import STREAMS
@@ -36,8 +38,10 @@ def status(city: City = False, zone: Zone = DISTRICT, as_json: Json = False) -> 
             _city(settings, zone, as_json)
             return
         watch = Watch()
-        watch.add(observe(settings, monotonic_ms()))
+        sample = observe(settings, monotonic_ms())
+        watch.add(sample)
         streams, roles = watch.streams(), watch.roles()
+        alerts = _open(settings) if sample.lag else []  # without Kafka nobody knows
         if as_json:
             broker = broker_row(watch.latest)
             print_json(
@@ -46,12 +50,18 @@ def status(city: City = False, zone: Zone = DISTRICT, as_json: Json = False) -> 
                     "roles": [asdict(row) for row in roles],
                     "mqtt_broker": asdict(broker) if broker else None,
                     "alarms": list(alarms(watch.latest)),
+                    "open_alerts": len(alerts),
                 }
             )
         else:
-            Console().print(board(watch, deployment_clock(settings).now_ms()))
+            Console().print(board(watch, alerts, deployment_clock(settings).now_ms()))
         if not roles:
             raise typer.Exit(NOT_RUNNING)
+
+
+def _open(settings: Settings) -> list[Alert]:
+    with closing(AlertsNow(settings)) as now:
+        return now.look().open()
 
 
 def _city(settings: Settings, zone: str, as_json: bool) -> None:

@@ -8,13 +8,15 @@ from contextlib import closing
 from dataclasses import asdict
 from typing import Annotated, Literal
 
+import structlog
 import typer
 from rich.console import Console
 from rich.live import Live
 
 from deploy import children, durations
 from deploy.alarms import alarms
-from deploy.board import board, streams_table
+from deploy.alert_topic import AlertsNow
+from deploy.board import alerts_lines, board, streams_table
 from deploy.cli.common import FAILED, USAGE, Json, clear_errors, fail, print_json
 from deploy.cli.feed import default_data
 from deploy.clock import deployment_clock, monotonic_ms
@@ -31,8 +33,11 @@ from deploy.settings import Settings
 from deploy.stop import Stop
 from deploy.watch import StreamRow, Watch
 from processors.io.kafka_admin import Admin, WrongTopic
+from schemas.alert import Alert
 from schemas.device import Device
 from schemas.ports import RetryLater
+
+log = structlog.get_logger()
 
 Feed = Literal["city", "recordings", "none"]
 _FEEDS: Mapping[str, tuple[Sequence[str], Callable[[], Iterable[Device]]]] = {
@@ -95,6 +100,8 @@ class Run:
         self._watch = Watch()
         self._keep_health = HealthKeeper(settings, self._clock)
         self._admin: Admin | None = None
+        self._alerts: AlertsNow | None = None
+        self._open: list[Alert] = []
         self._began = time.monotonic()
         self._rows: list[StreamRow] = []
         self.problem = ""
@@ -105,6 +112,7 @@ class Run:
             Stack(self._settings, progress).start()
             self._admin = Admin(endpoints(self._settings).kafka_bootstrap)
             ensure_topics(self._settings, self._admin, progress)
+            self._alerts = AlertsNow(self._settings)
             with closing(open_sink(self._settings, "hanan-up")) as sink:
                 load_registry(self._settings, sink, progress, _FEEDS[feed][1]() if feed in _FEEDS else ())
             self._operation.start_roles(dict.fromkeys(FLOW, workers), progress)
@@ -123,19 +131,21 @@ class Run:
                 self._operation.require_alive()
                 self._look()
                 lines = [self._operation.feed_state(), f"up for {time.monotonic() - self._began:.0f} s; Ctrl-C stops everything"]
+                now_ms = self._clock.now_ms()
                 if console.is_terminal:
-                    live.update(board(self._watch, self._clock.now_ms(), lines), refresh=True)
+                    live.update(board(self._watch, self._open, now_ms, lines), refresh=True)
                 elif time.monotonic() - said >= _SAY_SECONDS:
                     said = time.monotonic()
-                    console.print(streams_table(self._rows, self._clock.now_ms()))
+                    console.print(streams_table(self._rows, now_ms), alerts_lines(self._open, now_ms))
                 time.sleep(min(_LOOK_SECONDS, max(0.0, end - time.monotonic())))
 
     def stop(self, keep_servers: bool) -> None:
         """In order, and to the end: the second Ctrl-C is the impatient one."""
         with progress_to(sys.stderr) as progress:
             self.drained = self._operation.stop(self._nothing_left(), _DRAIN_SECONDS, progress)
-            if self._admin:
-                self._admin.close()
+            for client in (self._admin, self._alerts):
+                if client:
+                    client.close()
             if not keep_servers:
                 Stack(self._settings, progress).stop()
 
@@ -143,11 +153,13 @@ class Run:
         if as_json:
             streams = [asdict(row) for row in self._rows]
             lost = list(alarms(self._watch.latest))
-            print_json({"streams": streams, "drained": self.drained, "problem": self.problem, "alarms": lost})
+            counts = {"streams": streams, "open_alerts": len(self._open)}
+            print_json(counts | {"drained": self.drained, "problem": self.problem, "alarms": lost})
             return
         console = Console()
         if self._rows:
-            console.print(streams_table(self._rows, self._clock.now_ms()))
+            now_ms = self._clock.now_ms()
+            console.print(streams_table(self._rows, now_ms), alerts_lines(self._open, now_ms))
         for line in alarms(self._watch.latest):
             console.print(f"[red]{line}[/red]", highlight=False)
         elapsed = f"{time.monotonic() - self._began:.0f} s"
@@ -178,3 +190,8 @@ class Run:
         self._watch.add(observe(self._settings, monotonic_ms(), self._admin))
         self._rows = self._watch.streams()
         self._keep_health(self._watch)
+        if self._alerts:
+            try:
+                self._open = self._alerts.look().open()
+            except RetryLater as later:
+                log.debug("alerts_unknown", why=str(later))

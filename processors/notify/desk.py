@@ -13,7 +13,7 @@ from processors.notify.routes import Route, Routes
 from processors.rules.model import Rule
 from processors.rules.seasons import CityClock
 from schemas import codec
-from schemas.alert import Alert, Severity, State
+from schemas.alert import Alert, Change, Severity, State
 
 _FIRST_RETRY_MS, _LAST_RETRY_MS = 5_000, 300_000
 
@@ -50,11 +50,16 @@ class Desk:
         self.routes, self.rules, self._clock = routes, rules, clock
         self.alerts: dict[str, Alert] = {}
         self.told: dict[str, Told] = {}
+        self._unresolved: set[str] = set()  # ids of which somebody was told, and not yet that it is over
         self._seen_ms: dict[tuple[str, ...], int] = {}  # since when a group has something to tell
         self._retry: dict[tuple[str, str], tuple[int, int]] = {}  # route and address: when again, and how many tries by now
 
     def take(self, alert: Alert) -> None:
-        self.alerts[alert.key] = alert
+        """What is normal or pending is nobody's business."""
+        if alert.is_open or alert.state is State.RESOLVED:
+            self.alerts[alert.key] = alert
+        else:
+            self.drop(alert.key)
 
     def drop(self, slot: str) -> None:
         self.alerts.pop(slot, None)
@@ -64,12 +69,20 @@ class Desk:
             self.told.pop(key, None)
             return
         body = codec.loads(value)
-        self.told[key] = Told(body["n"], Severity(body["severity"]), body["at_ms"], body["resolved"], body["tries"])
+        self._remember(key, Told(body["n"], Severity(body["severity"]), body["at_ms"], body["resolved"], body["tries"]))
+
+    def _remember(self, key: str, told: Told) -> Told:
+        self.told[key] = told
+        if not told.resolved:
+            self._unresolved.add(key.rpartition("/")[2])
+        return told
 
     def due(self, now_ms: int) -> list[Notice]:
         """All that should be handed over now."""
         groups: dict[tuple[Route, str, tuple[str, ...]], list[Alert]] = defaultdict(list)
         for alert in self.alerts.values():
+            if alert.state is not State.FIRING and alert.id not in self._unresolved:
+                continue
             for route in self.routes.routes:
                 for to in route.to:
                     if self._wants(alert, route, to, now_ms):
@@ -93,6 +106,8 @@ class Desk:
             return False
         if told is None or alert.severity.rank > told.severity.rank:
             return True
+        if alert.change is Change.RETURNED and told.n < alert.n:  # from the shelf, or a silence is over: it asks again
+            return True
         return bool(route.repeat) and now_ms - told.at_ms >= route.repeat
 
     def handed_over(self, notice: Notice, now_ms: int) -> list[tuple[str, bytes]]:
@@ -102,7 +117,7 @@ class Desk:
         written = []
         for alert in notice.alerts:
             key = told_key(notice.route.name, notice.to, alert)
-            told = self.told[key] = Told(alert.n, alert.severity, now_ms, alert.state is State.RESOLVED, tries + 1)
+            told = self._remember(key, Told(alert.n, alert.severity, now_ms, alert.state is State.RESOLVED, tries + 1))
             body = told._asdict() | {"route": notice.route.name, "id": alert.id, "slot": alert.key}
             written.append((key, codec.dumps(body)))
         return written
@@ -121,4 +136,5 @@ class Desk:
         gone = [key for key in self.told if key.rpartition("/")[2] not in known]
         for key in gone:
             del self.told[key]
+        self._unresolved = {key.rpartition("/")[2] for key, told in self.told.items() if not told.resolved}
         return gone

@@ -1,6 +1,5 @@
 """Routes: which alerts go where, in which language, how often. A YAML file, checked when it is read."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -54,8 +53,8 @@ class Routes(BaseModel):
     routes: tuple[Route, ...] = ()
 
     @property
-    def by_name(self) -> Mapping[str, Route]:
-        return {route.name: route for route in self.routes}
+    def addresses(self) -> frozenset[str]:
+        return frozenset(to for route in self.routes for to in route.to)
 
 
 def load_routes(path: Path = DEFAULT) -> Routes:

@@ -12,6 +12,7 @@ from schemas import alert as alerts
 from schemas.alert import Alert, Change, Command, Severity, Verb
 from schemas.instants import MINUTE_MS
 
+_KEPT_COMMANDS = 50  # of a slot; what is older has been obeyed or was meant for an earlier alert
 LINGER_MS = 10 * MINUTE_MS  # after its end an inhibition still holds: those behind it need a moment to be heard again
 
 
@@ -100,7 +101,9 @@ class Board:
         elif command.verb is Verb.UNSILENCE:
             self.silences.pop(name, None)
         else:
-            self.commands[command.target].append(command)
+            known = self.commands[command.target]
+            known.append(command)
+            del known[:-_KEPT_COMMANDS]
 
     def suppresses(self, alert: Alert, now_ms: int) -> str:
         """Why this alert should not call now; "" when it should."""

@@ -6,12 +6,10 @@ Text is never empty: a Flux query loses it and gives each row behind it the text
 
 from collections.abc import Sequence
 
-from processors.task import Output, Point
 from schemas import alert as alerts
-from schemas.alert import CLOCK_KEY, Alert
-from schemas.ports import Position, Record
+from schemas import codec
+from schemas.alert import CLOCK, Alert
 
-ALERTS = "alerts"
 NOTHING = "-"
 _NS_PER_MS = 1_000_000
 
@@ -39,32 +37,12 @@ def _tag(text: str) -> str:
     return text.replace("\\", "\\\\").replace(" ", "\\ ").replace(",", "\\,").replace("=", "\\=")
 
 
-class AlertPointTask:
-    """One partition of the topic `alert`. Without memory; what is written twice overwrites itself."""
+def alert_lines(value: bytes) -> Sequence[str]:
+    """What a record of the topic `alert` becomes. ValueError, KeyError or TypeError for one that is no alert.
 
-    def __init__(self, position: Position) -> None:
-        self._position = position
-
-    def position(self) -> Position:
-        return self._position
-
-    def warm(self, records: Sequence[Record]) -> None:
-        """Nothing to remember."""
-
-    def feed(self, records: Sequence[Record]) -> Output:
-        out = Output()
-        clock_ms = self._position.clock_ms
-        for record in records:
-            clock_ms = max(clock_ms, record.timestamp_ms)
-            if record.key is None or record.key == CLOCK_KEY or record.value is None:
-                continue
-            try:
-                alert = alerts.decode(record.value)
-            except (ValueError, KeyError, TypeError):  # of a newer version, or nobody's
-                out.counts["unreadable", "alert", ""] += 1
-                continue
-            if alert.n:  # what was never more than pending is nobody's history
-                out.points.append(Point(ALERTS, line(alert), record))
-        if records:
-            self._position = Position(records[-1].offset + 1, clock_ms)
-        return out
+    Nothing for what was never more than pending, which is nobody's history, and for the time that is told there.
+    """
+    if not value or CLOCK in codec.loads(value):
+        return ()
+    alert = alerts.decode(value)
+    return (line(alert),) if alert.n else ()

@@ -14,9 +14,9 @@ from processors.task import Output
 from schemas import alert as alerts
 from schemas import codec, topics
 from schemas.aggregate import HOUR, QUARTER
-from schemas.alert import CLOCK_KEY, GROUP, Alert, Place, State
+from schemas.alert import CLOCK, CLOCK_KEY, GROUP, Alert, Place, State
 from schemas.device import Device, Registry
-from schemas.instants import MINUTE_MS
+from schemas.instants import MINUTE_MS, SECOND_MS
 from schemas.kind import Stream
 from schemas.ports import OutRecord, Position, Record
 from schemas.streams import STREAMS
@@ -88,8 +88,8 @@ class AlertTask:
         self._known: dict[bytes, Watched | None] = {}
         self._versions = (-1, -1)
         self._began = self._warmed = False
-        self._tells_time = self._number == 0 and stream is STREAMS[0]
-        self._told_ms = 0
+        self._passes_ticks = stream is STREAMS[0]  # one stream's are enough for the groups and for the alerts
+        self._told = (0, -1)  # when the others were told the time, and what was known of alerts and commands then
 
     def position(self) -> Position:
         return self._position
@@ -122,6 +122,8 @@ class AlertTask:
             key = record.key
             if key is None:
                 deadlines.pass_to(engine, clock_ms, engine.place(record.offset))
+                if self._passes_ticks:
+                    out.records.append(OutRecord(GROUP, None, b"", (), clock_ms, self._number))
                 continue
             watched = known.get(key) or self._begin(key)
             moment = self._current(watched, record)
@@ -134,10 +136,16 @@ class AlertTask:
                     self._forward(watched, record, out)
         self._position = Position(records[-1].offset + 1, clock_ms)
         self._write(out)
-        if self._tells_time and clock_ms >= self._told_ms + TELL_MS:
-            self._told_ms = clock_ms
-            out.records.append(OutRecord(topics.ALERT, CLOCK_KEY, codec.dumps({"clock": clock_ms}), (), clock_ms, 0))
+        self._tell_time(clock_ms, out)
         return out
+
+    def _tell_time(self, clock_ms: int, out: Output) -> None:
+        """The topic of alerts has no ticks; and what a person says should not wait for the next alert."""
+        told_ms, version = self._told
+        span_ms = TELL_MS if version == self._board.version else SECOND_MS
+        if self._passes_ticks and self._number == 0 and clock_ms >= told_ms + span_ms:
+            self._told = (clock_ms, self._board.version)
+            out.records.append(OutRecord(topics.ALERT, CLOCK_KEY, codec.dumps({CLOCK: clock_ms}), (), clock_ms, 0))
 
     def _current(self, watched: Watched | None, record: Record) -> Moment | None:
         """The reading, if it may change what is so now: newer than all before it, in time, neither retained nor replayed."""
@@ -263,7 +271,7 @@ class AlertTask:
 
 DEVICE = "device"  # header of what is passed on to be compared
 _new_record = OutRecord._make  # half the price of the constructor
-TELL_MS = 10_000  # how often the topic of alerts, which has no ticks, is told the time
+TELL_MS = 10_000  # how often the topic of alerts is told the time when nothing is new
 
 
 def orphans(known: Iterable[Alert], of: Place, answered: Callable[[Alert], bool]) -> list[Alert]:

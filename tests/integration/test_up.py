@@ -12,6 +12,7 @@ import pytest
 
 from deploy import children
 from deploy.native import Stack, process
+from deploy.operation import FLOW
 from deploy.settings import Settings
 from schemas.streams import BY_NAME
 from tests.servers import fresh_settings
@@ -87,7 +88,7 @@ def test_a_role_that_dies_ends_it_with_a_line_that_says_where_to_look(settings: 
     role = eventually(
         lambda: next((one for one in children.running(settings.home) if one.role == "store"), None), 120, 0.2, "the store role"
     )
-    eventually(lambda: len(json.loads(say(settings, "status", "--json")[1])["roles"]) == 3, 60, 0.2, "all roles answer")
+    eventually(lambda: len(json.loads(say(settings, "status", "--json")[1])["roles"]) == len(FLOW), 60, 0.2, "all roles answer")
     process.send(role.process, signal.SIGKILL)
     out, _ = started.communicate(timeout=120)
     assert started.returncode == 1
@@ -97,7 +98,7 @@ def test_a_role_that_dies_ends_it_with_a_line_that_says_where_to_look(settings: 
 
 def test_up_that_is_killed_leaves_no_role_and_down_clears_the_rest(settings: Settings) -> None:
     started = hanan(settings, "up", "--feed", "none")
-    eventually(lambda: len(children.running(settings.home)) == 3, 120, 0.2, "the roles")
+    eventually(lambda: len(children.running(settings.home)) == len(FLOW), 120, 0.2, "the roles")
     started.kill()
     started.communicate(timeout=10)
     eventually(lambda: not children.running(settings.home), 60, 0.2, "the roles end with their parent")

@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 
 from processors.rules.load import load_book
-from processors.rules.points import AlertPointTask, line
+from processors.rules.points import alert_lines, line
 from processors.rules.shares import partition_of
 from processors.rules.world import World
 from schemas import alert as alerts
 from schemas import topics
-from schemas.alert import Alert, Change, Command, Severity, State, Verb
+from schemas.alert import CLOCK_KEY, GROUP, Alert, Change, Command, Severity, State, Verb
 from schemas.instants import MINUTE_MS
-from schemas.ports import Position, Record
+from schemas.ports import Record
 from schemas.reading import Reading
 from tests.factories import NOW_MS, device
 from tests.memory import murmur2
@@ -138,6 +138,22 @@ def test_a_changed_pack_is_taken_up_without_losing_what_is_open(tmp_path: Path) 
     assert told(one, "drain-sewer-backed-up") == ["DL-000 fired", "DL-000 resolved"]
 
 
+def test_groups_and_alerts_are_told_the_time_by_one_stream_and_at_once_when_somebody_has_spoken() -> None:
+    one = World(BOOK, [device("BS-001", "bike", "station", params={"docks": 20}), *MANHOLES[:1]])
+
+    def ticks(stream: str, number: int, seconds: float) -> list[tuple[str, int | None]]:
+        at_ms = NOW_MS + round(seconds * 1_000)
+        records = one.tasks[stream].feed([Record(topics.reading(stream), 0, number, None, b"", (), at_ms)]).records
+        return [(record.topic, record.partition) for record in records if record.key in (None, CLOCK_KEY)]
+
+    assert ticks("bike", 0, 0) == [(GROUP, 0), (topics.ALERT, 0)]
+    assert ticks("bike", 1, 9) == [(GROUP, 0)]
+    one.command(Command(Verb.ACK, "gateway-down/gateway:GW-1", "li", NOW_MS))
+    assert ticks("bike", 2, 9.5) == [(GROUP, 0), (topics.ALERT, 0)]
+    assert ticks("bike", 3, 10.6) == [(GROUP, 0)]
+    assert ticks("drainage", 0, 0) == []
+
+
 def test_a_device_is_looked_for_in_the_partition_where_kafka_puts_it() -> None:
     for name in ("DL-001", "HX-0042", "a", "abcdefg-12345"):
         assert partition_of(name.encode(), 7) == (murmur2(name.encode()) & 0x7FFFFFFF) % 7
@@ -150,10 +166,7 @@ def test_each_change_is_a_point_of_its_own() -> None:
     assert line(alert).endswith(f" {NOW_MS}000001")
     assert 'zone="-"' in line(alert)
     assert '=""' not in line(alert)
-    task = AlertPointTask(Position(0))
-    records = [
-        Record(topics.ALERT, 0, n, b"k", value, (), NOW_MS) for n, value in enumerate([alerts.encode(alert), None, b"nothing"])
-    ]
-    out = task.feed(records)
-    assert [point.bucket for point in out.points] == ["alerts"]
-    assert task.position() == Position(3, NOW_MS)
+    assert alert_lines(alerts.encode(alert)) == (line(alert),)
+    assert alert_lines(alerts.encode(alert._replace(n=0))) == alert_lines(b'{"clock":1}') == alert_lines(b"") == ()
+    with pytest.raises(ValueError, match="invalid literal"):
+        alert_lines(b"nothing")

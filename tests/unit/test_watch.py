@@ -1,8 +1,11 @@
 import pytest
+from rich.console import Console
 
+from deploy.board import alerts_lines
 from deploy.durations import seconds
 from deploy.metrics import PrometheusMeter
 from deploy.watch import Sample, Watch, quantile, scrape
+from schemas.alert import Alert, Severity, State
 
 
 def test_what_a_role_counts_can_be_scraped_and_becomes_a_row() -> None:
@@ -57,3 +60,19 @@ def test_durations(text: str, expected: float) -> None:
 def test_no_durations(text: str) -> None:
     with pytest.raises(ValueError, match=r"duration|longer"):
         seconds(text)
+
+
+def test_open_alerts_stand_below_the_table_the_gravest_first() -> None:
+    def one(number: int, state: State, severity: Severity) -> Alert:
+        return Alert("heat-room-cold", f"RM-{number}", state, onset_ms=60_000, severity=severity, zone="old-town")
+
+    alerts = [one(n, State.FIRING, Severity.HIGH) for n in range(7)]
+    alerts += [one(8, State.ACKNOWLEDGED, Severity.CRITICAL), one(9, State.FIRING, Severity.INFORMATIONAL)]
+    console = Console(width=100)
+    with console.capture() as said:
+        console.print(alerts_lines(alerts, 240_000))
+        console.print(alerts_lines([], 240_000))
+    lines = said.get().splitlines()
+    assert lines[0] == "alerts  7 high, 1 acknowledged"
+    assert lines[1].split() == ["high", "heat-room-cold", "old-town", "RM-0", "for", "3", "min"]
+    assert lines[6:] == ["  and 2 more: hanan alerts list", "alerts  none"]

@@ -1,0 +1,75 @@
+"""Alerts as they stand in Kafka, for whoever shows them."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import structlog
+
+from deploy.native import endpoints
+from deploy.settings import Settings
+from processors.io.kafka_read import TableReader
+from schemas import alert as alerts
+from schemas import codec, topics
+from schemas.alert import CLOCK_KEY, COMMAND, DELIVERY, Alert, Command, Verb
+
+log = structlog.get_logger()
+
+
+class AlertsNow:
+    """Kept current by `look`. An entry that this version cannot read is said and passed over."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._table = TableReader(endpoints(settings).kafka_bootstrap, topics.ALERT)
+        self._alerts: dict[str, Alert] = {}
+
+    def look(self) -> "AlertsNow":
+        for key, value in self._table.changes():
+            slot = key.decode(errors="replace")
+            if key == CLOCK_KEY:
+                continue
+            if value is None:
+                self._alerts.pop(slot, None)
+                continue
+            try:
+                self._alerts[slot] = alerts.decode(value)
+            except (ValueError, KeyError, TypeError) as error:
+                log.warning("alert_unreadable", slot=slot, why=repr(error))
+        return self
+
+    @property
+    def all(self) -> Iterable[Alert]:
+        return self._alerts.values()
+
+    def find(self, target: str) -> Alert | None:
+        """By its id or its slot."""
+        return self._alerts.get(target) or next((one for one in self.all if one.id == target), None)
+
+    def open(self) -> list[Alert]:
+        return gravest_first(one for one in self.all if one.is_open)
+
+    def close(self) -> None:
+        self._table.close()
+
+
+def gravest_first(some: Iterable[Alert]) -> list[Alert]:
+    return sorted(some, key=lambda one: (not one.is_open, -one.severity.rank, one.onset_ms))
+
+
+def deliveries(settings: Settings) -> Iterator[dict[str, Any]]:
+    """What was handed over, and by which route."""
+    for _, value in _whole(settings, DELIVERY):
+        yield codec.loads(value)
+
+
+def silences(settings: Settings, now_ms: int) -> list[Command]:
+    """Those that are in force or will be."""
+    found = [alerts.decode_command(value) for key, value in _whole(settings, COMMAND) if key.startswith(b"silence/")]
+    return sorted((one for one in found if one.verb is Verb.SILENCE and one.until_ms > now_ms), key=lambda one: one.until_ms)
+
+
+def _whole(settings: Settings, topic: str) -> Iterator[tuple[bytes, bytes]]:
+    table = TableReader(endpoints(settings).kafka_bootstrap, topic)
+    try:
+        yield from [(key, value) for key, value in table.changes() if value is not None]
+    finally:
+        table.close()
