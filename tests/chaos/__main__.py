@@ -23,13 +23,14 @@ def main(
     rate: Annotated[float, typer.Option(help="Messages a second.")] = 150.0,
     workers: Annotated[int, typer.Option(min=1, help="Processes of each role.")] = 2,
     lasting: Annotated[float, typer.Option(help="Seconds that each trouble of the cases lasts.")] = 25.0,
+    minutes: Annotated[float, typer.Option(help="No more kills after so long; the verdict then is of those there were.")] = 600.0,
     parts: Annotated[str, typer.Option(help=f"Of {', '.join(PARTS)}.")] = ",".join(PARTS),
     cases: Annotated[str, typer.Option(help=f"Of {', '.join(CASES)}.")] = ",".join(CASES),
     as_json: Annotated[Path | None, typer.Option("--json", help="Also write the figures here.")] = None,
 ) -> None:
     """Kill things, and hold what InfluxDB has against what was acknowledged. Exit code 1 when anything is lost or wrong."""
     logs.quiet()
-    choice = Choice(kills, seed, broker, client, rate, workers, lasting, tuple(cases.split(",")))
+    choice = Choice(kills, seed, broker, client, rate, workers, lasting, tuple(cases.split(",")), 60 * minutes)
     began = time.monotonic()
 
     def say(line: str) -> None:

@@ -1,5 +1,6 @@
 """The parts of the suite, each with servers of its own."""
 
+import math
 import shutil
 import tempfile
 import time
@@ -38,6 +39,7 @@ class Choice:
     workers: int = 2
     lasting_s: float = 25.0
     cases: Sequence[str] = tuple(CASES)
+    most_s: float = math.inf
 
     @property
     def plan(self) -> Plan:
@@ -139,8 +141,11 @@ def _running(name: str, choice: Choice, say: Say, **given: object) -> Iterator[t
 
 
 def _strike(running: Trial, report: Report, candidates: Sequence[str], choice: Choice, say: Say) -> None:
-    striker = Striker(running, say)
+    striker, until = Striker(running, say), time.monotonic() + choice.most_s
     for stroke in schedule(candidates, choice.kills, choice.seed):
+        if time.monotonic() > until:
+            say(f"     time is up after {striker.kills.total()} kills")
+            break
         striker.strike(stroke)
     running.until_flowing(wall_ms())
     report.kills, report.recoveries = striker.kills, striker.recoveries

@@ -20,7 +20,6 @@ def test_after_an_outage_of_influxdb_everything_arrives() -> None:
     assert (figures.lost, figures.wrong) == (0, 0)
     assert figures.readings == verdict.messages > 1_000
     assert figures.backlog > 1_000
-    assert figures.drained_per_s > figures.live_per_s
     assert set(figures.memory_most_mb) == {"collect-1", "validate-1", "store-1"}
 
 
