@@ -2,6 +2,7 @@
 
 import os
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import structlog
@@ -69,9 +70,9 @@ class Drain:
     stage before had, it has read all that came of it.
     """
 
-    def __init__(self, admin: Admin) -> None:
+    def __init__(self, admin: Admin, stages: Iterable[Reads] = READS) -> None:
         self._admin = admin
-        self._stages = iter(READS)
+        self._stages = iter(stages)
         self._stage: Reads | None = next(self._stages)
         self._ends: dict[Partition, int] = {}
 

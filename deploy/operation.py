@@ -12,7 +12,7 @@ from ingest.slots import slots_of
 from schemas.streams import STREAMS
 
 # The order in which data flows.
-FLOW = ("collect", "validate", "aggregate", "city", "alert", "store", "notify")
+FLOW = ("collect", "validate", "aggregate", "city", "alert", "store", "recompute", "notify")
 FEED = "feed"
 _READY_SECONDS = 60.0
 

@@ -4,6 +4,7 @@ import gc
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from functools import partial
 from typing import NamedTuple
 
@@ -11,18 +12,22 @@ import structlog
 
 from deploy.broker_watch import watching_broker
 from deploy.clock import deployment_clock, monotonic_ms
+from deploy.late import LateKeeper
 from deploy.metrics import PrometheusMeter
-from deploy.native import endpoints, vault
+from deploy.native import QuietProgress, endpoints, vault
+from deploy.recompute import Wanted, closed_ms, recompute
 from deploy.settings import Settings
 from ingest.collector import Collector
 from ingest.io.paho_session import Broker, PahoSessions
 from ingest.slots import GROUP as COLLECT_GROUP
 from ingest.slots import slots_of
+from processors.aggregate import GROUP as AGGREGATE_GROUP
 from processors.aggregate import AggregateTasks
 from processors.alert import AlertTasks
 from processors.city.role import CityTasks, topics_read
 from processors.io import clients
 from processors.io.influx import InfluxWriter
+from processors.io.kafka_admin import Admin
 from processors.io.kafka_read import LogReader, TableReader
 from processors.io.notify import People
 from processors.notify.desk import Desk
@@ -35,6 +40,7 @@ from processors.runner import Runner
 from processors.store import StoreTasks
 from processors.task import Tasks
 from processors.validate import ValidateTasks
+from processors.windows.calendar import Calendar
 from schemas import topics
 from schemas.aggregate import HOUR, QUARTER
 from schemas.alert import COMMAND, DELIVERY, GROUP
@@ -46,10 +52,11 @@ log = structlog.get_logger()
 Stop = Callable[[], bool]
 
 VALIDATE_GROUP = "hanan-validate"
-AGGREGATE_GROUP = "hanan-aggregate"
 CITY_GROUP = "hanan-city"
 ALERT_GROUP = "hanan-alert"
+
 STORE_GROUP = "hanan-store"
+RECOMPUTE_GROUP = "hanan-recompute"
 NOTIFY_GROUP = "hanan-notify"  # commits nothing: it is only who is on duty
 
 
@@ -139,6 +146,28 @@ def _city(name: str, settings: Settings, meter: PrometheusMeter, stop: Stop) -> 
     _runner(name, settings, meter, CITY_GROUP, tasks, writer).run(stop)
 
 
+def _recompute(name: str, settings: Settings, meter: PrometheusMeter, stop: Stop) -> None:
+    places = endpoints(settings)
+
+    def closed(stream: str) -> int:
+        with closing(Admin(places.kafka_bootstrap)) as admin:
+            return closed_ms(admin, BY_NAME[stream])
+
+    def compute(wanted: Wanted) -> None:
+        done = recompute(settings, [wanted], QuietProgress())
+        for level, amount in done.windows.items():
+            meter.add("windows_again", amount, stream=wanted.stream, level=level)
+
+    LateKeeper(
+        clients.open_source(settings.kafka_client, places.kafka_bootstrap, RECOMPUTE_GROUP, name),
+        Calendar(settings.time_zone),
+        deployment_clock(settings).now_ms,
+        monotonic_ms,
+        closed,
+        compute,
+    ).run(stop)
+
+
 def _store(name: str, settings: Settings, meter: PrometheusMeter, stop: Stop) -> None:
     places = endpoints(settings)
     writer = InfluxWriter(places.influx_url, places.influx_token, places.influx_org)
@@ -215,6 +244,7 @@ _ROLES: Mapping[str, Callable[[str, Settings, PrometheusMeter, Stop], None]] = {
     "alert": _alert,
     "store": _store,
     "notify": _notify,
+    "recompute": _recompute,
 }
 ROLES = tuple(_ROLES)
 

@@ -19,6 +19,14 @@ from schemas.ports import Partition, Position, Record, Table
 from schemas.streams import BY_NAME
 from schemas.topics import MAX_FUTURE_MS
 
+GROUP = "hanan-aggregate"
+
+
+def read_of(stream: str) -> list[str]:
+    """The topics of a stream that the role reads."""
+    below = [topics.aggregate(ladder.below, stream) for ladder in LADDERS]
+    return [topics.reading(stream), *below, topics.zone_part(stream)]
+
 
 class History(Protocol):
     """Reading a partition again without a group."""
@@ -46,7 +54,7 @@ class AggregateTasks:
         self._roster = Roster()
         self._ladders = {topics.aggregate(ladder.below, name): ladder for ladder in LADDERS for name in streams}
         self._zones = {topics.zone_part(name) for name in streams}
-        self.topics = [*map(topics.reading, streams), *self._ladders, *sorted(self._zones)]
+        self.topics = [topic for name in streams for topic in read_of(name)]
         self.problems: list[str] = []
 
     def refresh(self, *, up_to_now: bool = False) -> None:

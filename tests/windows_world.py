@@ -1,6 +1,6 @@
 """The aggregate role at work on a log in memory, with processes that come, go and die at the worst moments."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from random import Random
 from typing import Any
 
@@ -165,43 +165,51 @@ class World:
 
     def final(self) -> tuple[dict[Key, dict[str, Any]], set[tuple[str, int]]]:
         """The last version of every window as its reader sees it, and the windows named as late."""
-        found: dict[Key, dict[str, Any]] = {}
-        name = self.stream.name
-        for topic in (*(topics.aggregate(level, name) for level in LEVELS), topics.zone(name)):
-            for record in self.kafka.records(topic):
-                if record.key is not None:
-                    level, windows = decode(record.value or b"")
-                    for window in windows:
-                        found[identity(level, window)] = self._plain(window)
-        late = {
-            (each["device_id"], start)
-            for record in self.kafka.records(topics.LATE)
-            for each in [decode_late(record.value or b"")]
-            for start in each["starts"]
-        }
         assert not self.kafka.records(topics.DEAD)
-        return found, late
+        written = [record for topic in written_topics(self.stream) for record in self.kafka.records(topic)]
+        windows = {key: plain(self.stream, window) for key, window in last_versions(written).items()}
+        return windows, late_of(self.kafka.records(topics.LATE))
 
-    def _plain(self, window: Window) -> dict[str, Any]:
-        plain: dict[str, Any] = {name: window[name] for name in ("end", "readings", "suspect", "expected", "devices")}  # type: ignore[literal-required]
-        plan = Plan(self.stream.by_name[window["kind"]])
-        for name, part in window["metrics"].items():
-            column = plan.by_name[name]
-            plain[f"{name}_count"] = part[0]
-            if column.nature is Nature.GAUGE:
-                low, high, total = part[3:6] if len(part) > 3 else (part[1],) * 3
-                plain |= {f"{name}_last": part[1]} if part[1] is not None else {}
-                plain |= {f"{name}_min": low, f"{name}_max": high, f"{name}_total": total}
-                if column.sketched:
-                    plain[f"{name}_p95"] = quantile(part[6], 0.95) if len(part) > 3 else part[1]
-            elif column.nature is Nature.COUNTER:
-                plain[f"{name}_increase"] = part[1]
-                if len(part) > 2:
-                    plain[f"{name}_last"] = part[2]
-            elif column.nature is Nature.STATE:
-                plain |= {f"{name}_{'often' if column.tallied else 'ms'}_{word}": amount for word, amount in part[1].items()}
-                if len(part) > 2:
-                    plain[f"{name}_last"] = part[2]
-            else:
-                plain[f"{name}_last"] = part[1]
-        return plain
+
+def written_topics(stream: Stream) -> list[str]:
+    return [*(topics.aggregate(level, stream.name) for level in LEVELS), topics.zone(stream.name)]
+
+
+def last_versions(records: Iterable[Record]) -> dict[Key, Window]:
+    """As a reader of the windows' topics sees them in the end."""
+    found: dict[Key, Window] = {}
+    for record in records:
+        if record.key is not None:
+            level, windows = decode(record.value or b"")
+            found |= {identity(level, window): window for window in windows}
+    return found
+
+
+def late_of(records: Iterable[Record]) -> set[tuple[str, int]]:
+    named = [decode_late(record.value or b"") for record in records]
+    return {(each["device_id"], start) for each in named if each["stream"] == "trial" for start in each["starts"]}
+
+
+def plain(stream: Stream, window: Window) -> dict[str, Any]:
+    plain: dict[str, Any] = {name: window[name] for name in ("end", "readings", "suspect", "expected", "devices")}  # type: ignore[literal-required]
+    plan = Plan(stream.by_name[window["kind"]])
+    for name, part in window["metrics"].items():
+        column = plan.by_name[name]
+        plain[f"{name}_count"] = part[0]
+        if column.nature is Nature.GAUGE:
+            low, high, total = part[3:6] if len(part) > 3 else (part[1],) * 3
+            plain |= {f"{name}_last": part[1]} if part[1] is not None else {}
+            plain |= {f"{name}_min": low, f"{name}_max": high, f"{name}_total": total}
+            if column.sketched:
+                plain[f"{name}_p95"] = quantile(part[6], 0.95) if len(part) > 3 else part[1]
+        elif column.nature is Nature.COUNTER:
+            plain[f"{name}_increase"] = part[1]
+            if len(part) > 2:
+                plain[f"{name}_last"] = part[2]
+        elif column.nature is Nature.STATE:
+            plain |= {f"{name}_{'often' if column.tallied else 'ms'}_{word}": amount for word, amount in part[1].items()}
+            if len(part) > 2:
+                plain[f"{name}_last"] = part[2]
+        else:
+            plain[f"{name}_last"] = part[1]
+    return plain

@@ -8,6 +8,8 @@ from deploy.cli.doctor import doctor
 from deploy.cli.down import down
 from deploy.cli.feed import EPILOG as FEED_EPILOG
 from deploy.cli.feed import feed
+from deploy.cli.recompute import EPILOG as RECOMPUTE_EPILOG
+from deploy.cli.recompute import recompute
 from deploy.cli.reconcile import reconcile
 from deploy.cli.rewind import EPILOG as REWIND_EPILOG
 from deploy.cli.rewind import rewind
@@ -36,6 +38,7 @@ app.add_typer(devices.app, name="devices")
 app.add_typer(dead.app, name="dead")
 app.command(epilog="Example: hanan reconcile --feed .hanan/feeds/latest.json")(reconcile)
 app.command(epilog=REWIND_EPILOG)(rewind)
+app.command(epilog=RECOMPUTE_EPILOG)(recompute)
 app.command(epilog="Example: hanan status --json")(status)
 app.command(epilog="Example: hanan doctor")(doctor)
 app.command(epilog=SOAK_EPILOG)(soak)

@@ -4,7 +4,7 @@ from typing import Any
 
 from processors.windows import parts
 from processors.windows.plan import Column, Plan
-from schemas.aggregate import Part, Window, silence_ms
+from schemas.aggregate import Part, Window, expected_readings, silence_ms
 from schemas.metric import Nature
 
 Child = list[Any]  # [start, end, readings, suspect, [part or null, …]]: what a larger window keeps of a smaller one
@@ -53,8 +53,23 @@ class Fold:
     def kept(self) -> Child:
         return [self._start, self.end, self.readings, self.suspect, self._parts]
 
-    def metrics(self, end: int) -> dict[str, Part]:
-        """The parts of the window that ends at `end`; nothing is added afterwards."""
+    def window(self, end: int, device_id: str, zone: str, interval_ms: int) -> Window:
+        """The window that ends at `end`; nothing is added afterwards."""
+        return {
+            "kind": self._plan.kind,
+            "device_id": device_id,
+            "zone": zone,
+            "start": self._start,
+            "end": end,
+            "readings": self.readings,
+            "suspect": self.suspect,
+            "expected": 0 if self._plan.event else expected_readings(self._start, end, interval_ms),
+            "devices": 1,
+            "interval_ms": interval_ms,
+            "metrics": self._metrics(end),
+        }
+
+    def _metrics(self, end: int) -> dict[str, Part]:
         found: dict[str, Part] = {}
         for column, part in zip(self._plan.columns, self._parts, strict=True):
             if part is None:

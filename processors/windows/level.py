@@ -12,7 +12,7 @@ from processors.windows.plan import Plan
 from processors.windows.progress import Progress
 from processors.windows.sweep import Sweep
 from schemas import aggregate, codec
-from schemas.aggregate import DAY, HOUR, QUARTER, Window, expected_readings
+from schemas.aggregate import DAY, HOUR, QUARTER, Window
 from schemas.dead import to_record
 from schemas.instants import MINUTE_MS
 from schemas.kind import Stream
@@ -175,20 +175,7 @@ class LevelTask:
         if account is None:
             return None
         fold = account.fold(subject.plan, subject.interval_ms)
-        end = account.end
-        return {
-            "kind": subject.plan.kind,
-            "device_id": subject.device_id,
-            "zone": subject.zone,
-            "start": start,
-            "end": end,
-            "readings": fold.readings,
-            "suspect": fold.suspect,
-            "expected": 0 if subject.plan.event else expected_readings(start, end, subject.interval_ms),
-            "devices": 1,
-            "interval_ms": subject.interval_ms,
-            "metrics": fold.metrics(end),
-        }
+        return fold.window(account.end, subject.device_id, subject.zone, subject.interval_ms)
 
     def _tidy(self, subject: Subject) -> None:
         subject.accounts = [account for account in subject.accounts if not self._book.is_closed(account.end)]
