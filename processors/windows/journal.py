@@ -7,7 +7,7 @@ the turn at which a successor begins is what is written up to that time; what a 
 since the successor takes in the same again.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from struct import Struct
 from typing import NamedTuple
 
@@ -19,11 +19,14 @@ _LENGTH = Struct("<I")
 _ROWS_IN_A_RECORD = 4_000  # some 300 kB
 
 
-class Entry(NamedTuple):
+class Page(NamedTuple):
+    """The rows of one record."""
+
     kind: str
-    device_id: str
-    event_id: str
-    row: bytes
+    device_ids: Sequence[str]
+    event_ids: Sequence[str]
+    times: Sequence[float]  # as they begin the rows
+    rows: Sequence[bytes]
 
 
 class Journal:
@@ -65,30 +68,33 @@ def _packed(index: bytes, rows: bytearray) -> bytes:
     return b"".join((_LENGTH.pack(len(index)), index, rows))
 
 
-def remembered(records: Iterable[Record], plans: dict[str, Plan], clock_ms: int) -> Iterator[Entry | None]:
+def remembered(records: Iterable[Record], plans: dict[str, Plan], clock_ms: int) -> Iterator[Page | None]:
     """What was taken in before the turn at `clock_ms`; None for that turn's own mark."""
     for record in records:
         if record.timestamp_ms <= clock_ms:
             if record.value:
-                yield from _entries(record.value, plans)
+                page = _page(record.value, plans)
+                if page:
+                    yield page
             elif record.timestamp_ms == clock_ms:
                 yield None
 
 
-def _entries(value: bytes, plans: dict[str, Plan]) -> Iterator[Entry]:
+def _page(value: bytes, plans: dict[str, Plan]) -> Page | None:
     (length,) = _LENGTH.unpack_from(value)
     begin = _LENGTH.size + length
     index = codec.loads(value[_LENGTH.size : begin])
     plan = plans.get(index["kind"])
     if plan is None:
-        return
+        return None
     devices, names = index["devices"], tuple(index["metrics"])
     events = index.get("events") or [""] * len(devices)
     size = (len(value) - begin) // len(devices)
-    for number, (device_id, event_id) in enumerate(zip(devices, events, strict=True)):
-        at = begin + number * size
-        row = value[at : at + size]
-        yield Entry(plan.kind, device_id, event_id, row if names == plan.names else _translated(row, names, plan))
+    rows = [value[at : at + size] for at in range(begin, len(value), size)]
+    times = memoryview(value)[begin:].cast("d")[:: 1 + len(names)].tolist()
+    if names != plan.names:
+        rows = [_translated(row, names, plan) for row in rows]
+    return Page(plan.kind, devices, events, times, rows)
 
 
 def _translated(row: bytes, names: tuple[str, ...], plan: Plan) -> bytes:

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from processors.store import refused
 from processors.task import Output
 from processors.windows.book import Book, Place
-from processors.windows.journal import Entry, Journal, mark, remembered
+from processors.windows.journal import Journal, Page, mark, remembered
 from processors.windows.plan import Plan
 from processors.windows.progress import next_second
 from processors.windows.roster import Roster
 from processors.windows.sweep import Sweep
-from processors.windows.track import Track, time_of
+from processors.windows.track import Track
 from schemas import codec, topics
 from schemas.aggregate import MINUTE, QUARTER, Window, encode_late
 from schemas.dead import to_record
@@ -73,28 +73,37 @@ class MinuteTask:
 
     # Starting
 
-    def _remember(self, entries: Iterable[Entry | None]) -> None:
+    def _remember(self, pages: Iterable[Page | None]) -> None:
         whole = self._clock_ms == 0
-        for entry in entries:
-            if entry is None:
+        for page in pages:
+            if page is None:
                 whole = True
-                continue
-            keep = self._keeps[entry.kind]
-            track = keep.tracks.get(entry.device_id) or self._admit(keep, entry.device_id)
-            ts = time_of(entry.row, 0)
-            if not track.repeats(ts, ts - ts % MINUTE_MS, entry.event_id):
-                track.insert(ts, entry.row)
+            else:
+                self._read(page)
         if not whole:  # the journal was lost: better no window than a piece of one
             for keep in self._keeps.values():
                 keep.tracks.clear()
             self._sealed_ms = self._clock_ms
         for track in self._tracks():
             for book, length in self._books:
-                for start in track.starts_after(-1, track.last_ts, length):
+                for start in track.starts_after(self._clock_ms - self._lateness_ms - length, track.last_ts, length):
                     if not book.is_closed(start + length):
                         book.open(start, start + length, track)
             track.last_start = track.last_ts - track.last_ts % MINUTE_MS
             track.last_quarter = track.last_ts - track.last_ts % QUARTER_MS
+
+    def _read(self, page: Page) -> None:
+        """Millions of rows where ten thousand readings come each second."""
+        keep = self._keeps[page.kind]
+        found = keep.tracks.get
+        for device_id, event_id, time, row in zip(page.device_ids, page.event_ids, page.times, page.rows, strict=True):
+            track = found(device_id) or self._admit(keep, device_id)
+            ts = int(time) if time > 0 else -int(time)
+            if ts > track.last_ts and track.seen is None:
+                track.rows += row
+                track.last_ts = ts
+            elif not track.repeats(ts, ts - ts % MINUTE_MS, event_id):
+                track.insert(ts, row)
 
     # Readings
 

@@ -87,22 +87,14 @@ class Track:
 
     def starts_after(self, ts: int, until: int, length: int) -> list[int]:
         """The windows of that length that have a row after `ts`, as far as those that begin at `until`."""
-        size = self.plan.row.size
-        found: list[int] = []
-        for at in range(self.place(ts + 1), len(self.rows), size):
-            when = time_of(self.rows, at)
-            start = when - when % length
-            if start > until:
-                break
-            if not found or found[-1] != start:
-                found.append(start)
-        return found
+        times = memoryview(self.rows)[self.place(ts + 1) :].cast("d")[:: self.plan.width].tolist()
+        return [number * length for number in sorted({int(abs(when)) // length for when in times}) if number * length <= until]
 
     def trim(self, oldest: int) -> None:
         """Forgets what is older than the windows that may change, and older than these must know of."""
         if self.plan.remembered:
             oldest -= self.silence_ms
-        if self.rows and time_of(self.rows, 0) < oldest:
+        if self.rows and abs(_first(self.rows)[0]) < oldest:
             del self.rows[: self.place(oldest)]
             if self.seen:
                 self.seen = {key for key in self.seen if key[0] >= oldest}
@@ -114,8 +106,8 @@ class Track:
         if end - start > MINUTE_MS:
             at = self.place(start)
         else:
-            at = stop
-            while at and time_of(rows, at - size) >= start:
+            at = stop - size if start <= self.last_ts < end else stop
+            while at and abs(_first(rows, at - size)[0]) >= start:
                 at -= size
         if at == stop:
             return None
