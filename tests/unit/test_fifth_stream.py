@@ -12,6 +12,7 @@ CODE = ("schemas", "ingest", "processors", "deploy")
 # Runs inside the copy. It names the new stream, and nothing but what is derived from its declaration.
 USE = """
 from ingest.slots import slots_of
+from processors.city.role import topics_read
 from processors.points import line
 from processors.validate import ValidateTask
 from schemas import codec, topics
@@ -22,6 +23,7 @@ from schemas.streams import BY_NAME, STREAMS
 
 assert [stream.name for stream in STREAMS][-1] == "tunnel"
 assert slots_of(STREAMS)[-1].filters == ("hanan/tunnel/+/+/+",)
+assert [topic for topic in topics_read(BY_NAME) if "tunnel" in topic] == [f"aggregate-{n}.tunnel" for n in ("15m", "1h", "1d")]
 assert any("tunnel" in name for name in documents()), sorted(documents())
 
 sump = Device(device_id="TS-1", stream="tunnel", kind="sump", zone="z", site="s", lat=45, lon=126, params={"depth_m": 1.5})
