@@ -1,5 +1,7 @@
 """What the dashboards choose of what is stored. The names themselves are those of `schemas.fields`."""
 
+from collections.abc import Sequence
+
 from schemas.aggregate import LEVELS
 from schemas.kind import Kind, Stream
 from schemas.metric import Aggregation, Metric, Nature
@@ -22,9 +24,10 @@ def main_aggregation(metric: Metric) -> Aggregation | None:
     return Aggregation.MEAN if metric.nature is Nature.GAUGE else None
 
 
-def level_choice() -> str:
-    """A Flux expression: the level for a range of `span` nanoseconds."""
-    choice = f'"{LEVELS[-1]}"'
+def level_choice(given: Sequence[str] = LEVELS) -> str:
+    """A Flux expression: the level for a range of `span` nanoseconds, of those given the next longer one."""
+    choice = f'"{given[-1]}"'
     for level, hours in reversed(_HOURS.items()):
-        choice = f'if span <= {hours * 3_600_000_000_000} then "{level}" else {choice}'
+        if level in given[:-1]:
+            choice = f'if span <= {hours * 3_600_000_000_000} then "{level}" else {choice}'
     return choice

@@ -9,6 +9,7 @@ from schemas.fields import AGGREGATES, ALERTS, OPS, READINGS
 
 RANGE = "range(start: v.timeRangeStart, stop: v.timeRangeStop)"
 ALL = ".*"
+HIGH = 3  # the rank of the severity that somebody must act on soon
 MAX_LINES = 12  # more lines than colours, and nobody tells them apart
 _HOUR_NS = 3_600_000_000_000
 
@@ -229,7 +230,10 @@ def annotations(stream: str) -> str:
 
 
 def worst_alerts(measurement: str) -> str:
-    """Each device chosen with where it stands and the rank of its worst open alert; -1 without one."""
+    """Each site chosen: where it stands, the rank of its devices' worst open alert (-1 without one), its name if that is high.
+
+    Sites that move are none: bicycles stand at stations, or anywhere.
+    """
     return f"""{alerts_now()}
 ranks = open
   |> group(columns: ["subject"])
@@ -238,12 +242,18 @@ ranks = open
   |> map(fn: (r) => ({{device_id: r.subject, _field: "rank", _value: r.rank}}))
   |> group(columns: ["device_id", "_field"])
 entries = {registry(measurement, "name", "zone", "site", "lat", "lon")}
-union(tables: [entries, ranks])
+places = union(tables: [entries, ranks])
   |> {BY_DEVICE}
   |> filter(fn: (r) => exists r.zone)
   |> filter(fn: (r) => {PICKED})
   |> group()
   |> map(fn: (r) => ({{r with state: if exists r.rank then r.rank else -1}}))
-  |> keep(columns: ["device_id", "name", "zone", "site", "lat", "lon", "state"])
+  |> group(columns: ["site"])
+  |> sort(columns: ["state", "device_id"])
+  |> last(column: "state")
+  |> group()
+places
+  |> map(fn: (r) => ({{r with label: if r.state >= {HIGH} then r.name else ""}}))
+  |> keep(columns: ["site", "device_id", "name", "label", "zone", "lat", "lon", "state"])
   |> sort(columns: ["state"])
   |> limit(n: 5000)"""

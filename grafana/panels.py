@@ -149,14 +149,17 @@ def timeline(title: str, why: str, query: str) -> statetimeline.Panel:
 def map_of(
     title: str, why: str, query: str, color_field: str, tiles: str, outline: str, view: geomap.MapViewConfig
 ) -> geomap.Panel:
-    """Points by `lat` and `lon`. Without a tile server there is no basemap, and nothing is asked of the internet."""
+    """Points by `lat` and `lon`, with the text `label` below them; what has more of `color_field` is larger.
+
+    Without a tile server there is no basemap, and nothing is asked of the internet.
+    """
     style = {
-        "size": {"fixed": 6, "min": 4, "max": 12},
+        "size": {"field": color_field, "fixed": 5, "min": 4, "max": 9},
         "color": {"field": color_field, "fixed": palette.UNKNOWN},
         "opacity": 0.9,
         "symbol": {"mode": "fixed", "fixed": "img/icons/marker/circle.svg"},
-        "text": {"mode": "field", "field": "name", "fixed": ""},
-        "textConfig": {"fontSize": 10, "textAlign": "center", "textBaseline": "top", "offsetX": 0, "offsetY": 8},
+        "text": {"mode": "field", "field": "label", "fixed": ""},
+        "textConfig": {"fontSize": 11, "textAlign": "center", "textBaseline": "top", "offsetX": 0, "offsetY": 8},
     }
     place = FrameGeometrySource().mode(FrameGeometrySourceMode.COORDS).latitude("lat").longitude("lon")
     layer = (

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from schemas.indicator import Detail, Indicator, ratio, share
 from schemas.metric import Metric
 
 _GRAFANA: Mapping[str, str] = {
@@ -22,6 +23,13 @@ _GRAFANA: Mapping[str, str] = {
     "m3": "suffix: m³",
     "m3/h": "suffix: m³/h",
     "[pH]": "pH",
+    "K": "suffix: K",  # Grafana's kelvin would be read as a temperature; these are differences
+    "GJ": "suffix: GJ",
+    "t": "suffix: t",
+    "kW.h/t": "suffix: kWh/t",
+    "1/h": "suffix: /h",
+    "h": "suffix: h",
+    "min": "suffix: min",
     "deg": "degree",
 }
 _LARGEST_FRACTION = 3
@@ -34,3 +42,12 @@ def unit_of(metric: Metric) -> str:
         is_fraction = metric.type == "float" and isinstance(high, int | float) and high <= _LARGEST_FRACTION
         return "percentunit" if is_fraction else "none"
     return _GRAFANA.get(metric.unit, f"suffix: {metric.unit}")
+
+
+def unit_of_indicator(row: Indicator | Detail) -> str:
+    """`1` is a count, or a fraction where it is formed as one or judged by one."""
+    if row.unit != "1":
+        return _GRAFANA.get(row.unit, f"suffix: {row.unit}")
+    formed = isinstance(row, Indicator) and row.value in {share, ratio}
+    judged = row.target is not None and not (float(row.target.good).is_integer() and float(row.target.poor).is_integer())
+    return "percentunit" if formed or judged else "none"

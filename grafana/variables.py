@@ -2,10 +2,11 @@
 
 from typing import Literal
 
-from grafana_foundation_sdk.builders.dashboard import QueryVariable
-from grafana_foundation_sdk.models.dashboard import VariableOption, VariableRefresh
+from grafana_foundation_sdk.builders.dashboard import DashboardLink, QueryVariable
+from grafana_foundation_sdk.models.dashboard import DashboardLinkType, VariableOption, VariableRefresh
 
 from grafana.flux import ALL, BY_DEVICE, pattern, registry
+from grafana.options import Options
 from grafana.target import SOURCE
 from grafana.words import Language, Words
 
@@ -43,6 +44,13 @@ def single(measurement: str, language: Language, first: str) -> list[QueryVariab
     device.multi(False).include_all(False).all_value("")
     device.current(VariableOption(selected=True, text=first, value=first))
     return [*others, device]
+
+
+def device_link(options: Options) -> dict[str, object]:
+    """From a cell that names a device to its page, in the same time."""
+    url = f"/d/hanan-device-{options.language}?var-device=${{__value.text}}&${{__url_time_range}}"
+    title = options.say("This device", "查看该设备")
+    return DashboardLink(title).type(DashboardLinkType.LINK).url(url).build().to_json() | {"targetBlank": False}
 
 
 def _variable(name: Name, measurement: str, language: Language) -> QueryVariable:

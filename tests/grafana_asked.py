@@ -21,8 +21,8 @@ class Asked(NamedTuple):
         return f"{self.board} / {self.panel} / {self.ref}"
 
 
-def queries(board: Mapping[str, Any], chosen: Mapping[str, str], start_ms: int, end_ms: int) -> Iterator[Asked]:
-    """Every panel's, those in closed rows too, then the variables' own."""
+def queries(board: Mapping[str, Any], chosen: Mapping[str, str], start_ms: int | None, end_ms: int | None) -> Iterator[Asked]:
+    """Every panel's, those in closed rows too, then the variables' own. Without times these are left for Grafana to fill in."""
     for panel in panels(board):
         points = panel.get("maxDataPoints") or 1_000
         for target in panel.get("targets", ()):
@@ -43,10 +43,12 @@ def panels(board: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         yield from panel.get("panels", ())
 
 
-def fill(flux: str, chosen: Mapping[str, str], start_ms: int, end_ms: int, points: int) -> str:
+def fill(flux: str, chosen: Mapping[str, str], start_ms: int | None, end_ms: int | None, points: int) -> str:
     for name, value in chosen.items():
         shown = value if value == ALL else _REGEX_CHARACTERS.sub(lambda found: "\\" + found.group(), value)
         flux = flux.replace(f"${{{name}:regex}}", shown).replace(f"${{{name}}}", value)
+    if start_ms is None or end_ms is None:
+        return flux
     period_ms = max(1_000, (end_ms - start_ms) // points)
     flux = flux.replace("v.timeRangeStart", format_rfc3339(start_ms)).replace("v.timeRangeStop", format_rfc3339(end_ms))
     return flux.replace("v.windowPeriod", f"{period_ms}ms")

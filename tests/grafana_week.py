@@ -16,6 +16,7 @@ from schemas.aggregate import DAY, HOUR, MINUTE, QUARTER, expected_readings
 from schemas.alert import Alert, Change, Severity, State
 from schemas.device import Device
 from schemas.fields import aggregate_field, state_field, states_of
+from schemas.indicator import DISTRICT, Indicator, measurement
 from schemas.instants import DAY_MS, HOUR_MS, MINUTE_MS
 from schemas.kind import Kind
 from schemas.metric import Aggregation, Metric, Nature
@@ -29,6 +30,7 @@ SPANS = {
     HOUR: (HOUR_MS, 16 * DAY_MS),
     DAY: (DAY_MS, 90 * DAY_MS),
 }
+_LOOK_MS = 10_000
 _SHIFTS_MS = (0, DAY_MS, 7 * DAY_MS)
 _DENSE_MS, _SPARSE_MS = 4 * HOUR_MS, 26 * HOUR_MS
 Lines = Iterator[tuple[str, str]]
@@ -41,33 +43,35 @@ def week(devices: list[Device], now_ms: int) -> Lines:
         yield from (("ops", point) for point in registry_points(device, now_ms))
         yield from (("readings", line(reading)) for reading in readings(device, now_ms, rng))
     yield from (("aggregates", point) for point in windows(devices, now_ms))
+    yield from (("aggregates", point) for point in indicators(devices, now_ms))
+    yield from (("aggregates", point) for point in details(devices, now_ms))
     yield from (("alerts", alert_line(alert)) for alert in alerts(devices, now_ms))
     yield from (("ops", point) for point in health(now_ms))
 
 
 def health(now_ms: int) -> Iterator[str]:
-    """Six hours of a watch that looks once a minute."""
+    """Six hours of a watch that looks every ten seconds, kept once a minute."""
     watch = Watch()
-    for number, at in enumerate(range(now_ms - 6 * HOUR_MS, now_ms, MINUTE_MS)):
+    for number, at in enumerate(range(now_ms - 6 * HOUR_MS, now_ms, _LOOK_MS)):
         series = {
             (f"hanan_{name}", tuple(sorted({"role": role, "stream": stream, **more}.items()))): float(number * step)
             for stream in BY_NAME
             for name, role, step, more in _COUNTED
         }
-        series |= {("hanan_cpu_seconds", (("role", role),)): number * 1.2 for _, role, _, _ in _COUNTED}
-        series |= {
-            ("hanan_stored_after_ms_bucket", (("bucket", "readings"), ("le", le), ("stream", stream))): float(number * n)
-            for stream in BY_NAME
-            for le, n in (("50", 40), ("500", 99), ("+Inf", 100))
-        }
-        servers = {name: Used(number * 3.0, 300_000_000) for name in ("influxdb", "kafka-1", "mosquitto")}
-        watch.add(Sample(number * MINUTE_MS, series, dict.fromkeys(BY_NAME, number % 7), servers))
-        yield from health_points(watch, at)
+        series |= {("hanan_cpu_seconds", (("role", role),)): number * 0.2 for _, role, _, _ in _COUNTED}
+        for stream in BY_NAME:
+            for le, count in (("50", 40), ("500", 99), ("+Inf", 100)):
+                labels = (("bucket", "readings"), ("le", le), ("role", "store"), ("stream", stream))
+                series["hanan_stored_after_ms_bucket", labels] = float(number * count)
+        servers = {name: Used(number * 0.5, 300_000_000) for name in ("influxdb", "kafka-1", "mosquitto")}
+        watch.add(Sample(number * _LOOK_MS, series, dict.fromkeys(BY_NAME, number % 7), servers))
+        if at % MINUTE_MS < _LOOK_MS:
+            yield from health_points(watch, at)
 
 
 def alerts(devices: list[Device], now_ms: int) -> Iterator[Alert]:
-    """Of each third device one that fired, was acknowledged and resolved, again and again; the last is still open."""
-    for number, device in enumerate(devices[::3]):
+    """Of some devices one that fired, was acknowledged and resolved, again and again; the last is still open."""
+    for number, device in enumerate(device for device in devices if device.device_id.endswith(("1", "4"))):
         severity = list(Severity)[number % len(Severity)]
         places = {"stream": device.stream, "kind": device.kind, "zone": device.zone, "site": device.site, "name": device.name}
         alert = Alert(f"{device.stream}-{device.kind}-rule", device.device_id, severity=severity, worst=severity, **places)
@@ -134,6 +138,37 @@ def windows(devices: list[Device], now_ms: int) -> Iterator[str]:
                 yield _window(device, f"device_id={device.device_id}", level, start, length)
             for (_, _, zone), members in zones.items():
                 yield _window(members[0], f"zone={zone}", level, start, length)
+
+
+def indicators(devices: list[Device], now_ms: int) -> Iterator[str]:
+    """Of each zone and of the district, between its target's two values or beyond."""
+    zones = [*sorted({device.zone for device in devices}), DISTRICT]
+    for level, (length, back) in SPANS.items():
+        rows = {stream: [row for row in stream.indicators if level in row.windows] for stream in BY_NAME.values()}
+        for start in range((now_ms - back) // length * length, now_ms - length, length):
+            for stream, wanted in rows.items():
+                for place, zone in enumerate(zones) if wanted else ():
+                    values = {row.name: _judged(row, start + place * HOUR_MS) for row in wanted}
+                    fields = ",".join(f"{name}={value!r}" for name, value in values.items())
+                    yield f"{measurement(stream.name)},window={level},zone={zone} {fields} {start * 1_000_000}"
+
+
+def details(devices: list[Device], now_ms: int) -> Iterator[str]:
+    """What devices add to indicators."""
+    for device in devices:
+        rows = [row for row in BY_NAME[device.stream].details if row.amount.kind == device.kind]
+        for level, (length, back) in SPANS.items():
+            wanted = [row for row in rows if level in row.windows]
+            for start in range((now_ms - back) // length * length, now_ms - length, length) if wanted else ():
+                fields = ",".join(f"{row.name}={start / DAY_MS % 3!r}" for row in wanted)
+                of = measurement(device.stream, device.kind)
+                yield f"{of},device_id={device.device_id},window={level} {fields} {start * 1_000_000}"
+
+
+def _judged(row: Indicator, ts: int) -> float:
+    wave = (1 + math.sin(ts / DAY_MS * 2 * math.pi)) / 2
+    good, poor = (row.target.good, row.target.poor) if row.target else (10.0, 20.0)
+    return good + (2 * wave - 0.5) * (poor - good)
 
 
 def _window(device: Device, tag: str, level: str, start: int, length: int) -> str:

@@ -10,17 +10,17 @@ from typing import Annotated, Any
 import typer
 
 from deploy.cli.common import FAILED, USAGE, Json, clear_errors, fail, print_json
+from deploy.demo.city.district import load_district
+from deploy.demo.city.registry import district_devices
 from deploy.registry_file import RegistryError, load_devices
 from deploy.settings import Settings
 from grafana import build, differences, provisioning
 from grafana.options import options_of
-from grafana.outline import Place
 from grafana.push import Change, Difference, GrafanaError, Server, stripped
 
 app = typer.Typer(help="Dashboards: files, and a Grafana that is already there.", no_args_is_help=True)
 
 _OUT = Path("grafana")
-_SHIPPED = Path("deploy/demo/devices.yaml")
 Out = Annotated[Path, typer.Option("--out", help="Folder that gets generated/ and provisioning/.")]
 Only = Annotated[list[str] | None, typer.Argument(metavar="[UID]...", help="Only these dashboards, such as hanan-heat-en.")]
 
@@ -29,7 +29,10 @@ Only = Annotated[list[str] | None, typer.Argument(metavar="[UID]...", help="Only
 def build_command(
     *,
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit code 1 and the list of stale files.")] = False,
-    registry: Annotated[Path, typer.Option("--registry", help="Devices whose zones get colours and outlines.")] = _SHIPPED,
+    registry: Annotated[
+        Path | None,
+        typer.Option("--registry", help="Devices whose zones get colours and outlines; default the simulated city's."),
+    ] = None,
     out: Out = _OUT,
 ) -> None:
     """Write dashboards in both languages and the files by which a Grafana provisions itself."""
@@ -124,13 +127,18 @@ def _server() -> Iterator[tuple[Server, list[build.Document]]]:
         if not settings.grafana_url:
             fail("no Grafana is named: set HANAN_GRAFANA_URL, and HANAN_GRAFANA_TOKEN to a service account's token", USAGE)
         server = Server(settings.grafana_url, settings.grafana_token.get_secret_value())
-        yield server, _documents(settings.registry, settings.grafana_tiles)
+        yield server, documents_of(settings)
 
 
-def _documents(registry: Path, tiles: str) -> list[build.Document]:
-    devices = load_devices(registry)
-    places = (Place(each.zone, each.lat, each.lon) for each in devices)
-    return build.all_dashboards(options_of(places, (each.device_id for each in devices), "en", tiles))
+def documents_of(settings: Settings) -> list[build.Document]:
+    """With the zones of the registry's file where one is named, else of the simulated city."""
+    own = settings.registry != Settings.model_fields["registry"].default
+    return _documents(settings.registry if own else None, settings.grafana_tiles)
+
+
+def _documents(registry: Path | None, tiles: str) -> list[build.Document]:
+    devices = load_devices(registry) if registry else district_devices(load_district())
+    return build.all_dashboards(options_of(devices, "en", tiles))
 
 
 def _chosen(documents: list[build.Document], only: list[str] | None) -> list[build.Document]:

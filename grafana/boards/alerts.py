@@ -9,8 +9,8 @@ from grafana import flux, palette, panels
 from grafana.frame import frame, row
 from grafana.marks import mapping, steps
 from grafana.options import Options
-from grafana.variables import variables
-from grafana.words import Language, Words
+from grafana.variables import device_link, variables
+from grafana.words import Words
 from schemas.fields import ALERTS
 
 SEVERITIES = {
@@ -61,7 +61,26 @@ open
   |> sort(columns: ["rank", "fired_ms"], desc: true)
   |> keep(columns: ["severity", "rule", "subject", "state", "stream", "zone", "since"])
   |> limit(n: 200)"""
-    return _severities(panels.rows_of(options.say("Open alerts", "未恢复告警"), why, query).height(11), options.language)
+    return _readable(panels.rows_of(options.say("Open alerts", "未恢复告警"), why, query).height(11), options)
+
+
+def changed(options: Options) -> table.Panel:
+    """For the wall: what happened of late."""
+    why = options.say(
+        "Alerts that fired, were acknowledged, or cleared in the last hour of the range, the newest first.",
+        "所选时段最后一小时内触发、确认或恢复的告警，新的在前。",
+    )
+    query = f"""from(bucket: "{ALERTS}")
+  |> range(start: {flux.lately(1)}, stop: v.timeRangeStop)
+  |> filter(fn: (r) => r._measurement == "alert")
+  |> filter(fn: (r) => r._field == "change" or r._field == "severity" or r._field == "n")
+  |> pivot(rowKey: ["_time", "rule", "subject"], columnKey: ["_field"], valueColumn: "_value")
+  |> group()
+  |> filter(fn: (r) => r.change == "fired" or r.change == "acknowledged" or r.change == "resolved")
+  |> sort(columns: ["_time"], desc: true)
+  |> keep(columns: ["_time", "change", "severity", "rule", "subject"])
+  |> limit(n: 50)"""
+    return _readable(panels.rows_of(options.say("Changed in the last hour", "最近一小时变化"), why, query), options)
 
 
 def load(options: Options) -> timeseries.Panel:
@@ -91,7 +110,7 @@ def noisiest(options: Options) -> table.Panel:
   |> rename(columns: {{_value: "alarms"}})
   |> sort(columns: ["alarms"], desc: true)
   |> limit(n: 10)"""
-    return panels.rows_of(options.say("Noisiest rules", "触发最多的规则"), why, query).span(8).height(8)
+    return _readable(panels.rows_of(options.say("Noisiest rules", "触发最多的规则"), why, query), options).span(8).height(8)
 
 
 def answered(options: Options, change: str) -> table.Panel:
@@ -117,30 +136,29 @@ union(tables: [half, most])
   |> pivot(rowKey: ["rule"], columnKey: ["_field"], valueColumn: "_value")
   |> sort(columns: ["median"], desc: true)
   |> limit(n: 20)"""
-    panel = panels.rows_of(title, why, query).span(12).height(8)
-    return panel.override_by_regexp("/^(median|longest)$/", [DynamicConfigValue("unit", "s")])
+    return _readable(panels.rows_of(title, why, query), options).span(12).height(8)
 
 
-def history(options: Options) -> table.Panel:
+def history(options: Options, where: str = "true", title: str = "") -> table.Panel:
     why = options.say("The last 300 changes of alerts in the range.", "所选时段最近 300 次告警状态变化。")
     query = f"""from(bucket: "{ALERTS}")
   |> {flux.RANGE}
-  |> filter(fn: (r) => r._measurement == "alert")
+  |> filter(fn: (r) => r._measurement == "alert" and {where})
   |> filter(fn: (r) => r._field == "change" or r._field == "severity" or r._field == "state")
   |> pivot(rowKey: ["_time", "rule", "subject"], columnKey: ["_field"], valueColumn: "_value")
   |> group()
   |> sort(columns: ["_time"], desc: true)
   |> keep(columns: ["_time", "severity", "rule", "subject", "change", "state"])
   |> limit(n: 300)"""
-    return _severities(panels.rows_of(options.say("History", "历史"), why, query), options.language)
+    return _readable(panels.rows_of(title or options.say("History", "历史"), why, query), options)
 
 
 def worst_map(options: Options) -> geomap.Panel:
-    """For the wall: every device, coloured by its worst open alert."""
+    """For the wall: every site, coloured by its worst open alert."""
     why = options.say(
-        "Every device, coloured by its worst open alert; grey-blue without one. Outlines are the hulls of the zones' devices; "
-        "the map asks nothing of the internet.",
-        "全部设备，按最严重的未恢复告警着色。轮廓为各片区设备的外包线，地图无需访问互联网。",
+        "Every site, coloured by its worst open alert, blue without one; what is worse is larger and has its name. "
+        "Outlines are the hulls of the zones' devices; the map asks nothing of the internet.",
+        "全部场站，按最严重的未恢复告警着色，蓝色为无告警；越严重越大并显示名称。轮廓为各片区设备的外包线，地图无需访问互联网。",
     )
     view = geomap.MapViewConfig().id("fit").all_layers(True)
     title = options.say("Worst alert by place", "告警分布")
@@ -156,9 +174,49 @@ def worst_map(options: Options) -> geomap.Panel:
     return panel.mappings(mapping(none | ranks)).thresholds(steps(found))
 
 
-def _severities(panel: table.Panel, language: Language) -> table.Panel:
-    words = {name: (word.of(language), palette.SEVERITY[name]) for name, word in SEVERITIES.items()}
-    shown = [each.to_json() for each in mapping(words)]
-    return panel.override_by_name(
-        "severity", [DynamicConfigValue("mappings", shown), DynamicConfigValue("custom.displayMode", "color-text")]
-    )
+_COLUMNS = {
+    "severity": (Words("Severity", "等级"), 90),
+    "rule": (Words("Rule", "规则"), 190),
+    "subject": (Words("Device", "对象"), 130),
+    "state": (Words("State", "状态"), 110),
+    "change": (Words("Change", "变化"), 110),
+    "stream": (Words("System", "系统"), 90),
+    "zone": (Words("Zone", "片区"), 120),
+    "since": (Words("Since", "触发时间"), 160),
+    "_time": (Words("When", "时间"), 160),
+    "alarms": (Words("Alarms", "次数"), 80),
+    "median": (Words("Median", "中位数"), 100),
+    "longest": (Words("Longest", "最长"), 100),
+}
+_WORDS = {
+    "firing": Words("firing", "告警中"),
+    "acknowledged": Words("acknowledged", "已确认"),
+    "resolved": Words("cleared", "已恢复"),
+    "fired": Words("fired", "触发"),
+    "shelved": Words("shelved", "已搁置"),
+    "suppressed": Words("suppressed", "已抑制"),
+    "returned": Words("back", "重新告警"),
+    "severity": Words("severity", "等级变化"),
+    "commented": Words("comment", "备注"),
+    "normal": Words("normal", "正常"),
+}
+
+
+def _readable(panel: table.Panel, options: Options) -> table.Panel:
+    """Columns by names that people use, severity in its colour, the device as a way to its page."""
+    language = options.language
+    severities = {name: (word.of(language), palette.SEVERITY[name]) for name, word in SEVERITIES.items()}
+    states = {name: (word.of(language), palette.WHITE) for name, word in _WORDS.items()}
+    for name, (title, width) in _COLUMNS.items():
+        properties = [DynamicConfigValue("displayName", title.of(language)), DynamicConfigValue("custom.width", width)]
+        if name == "severity":
+            shown = [each.to_json() for each in mapping(severities)]
+            properties += [DynamicConfigValue("mappings", shown), DynamicConfigValue("custom.displayMode", "color-text")]
+        if name in {"state", "change"}:
+            properties.append(DynamicConfigValue("mappings", [each.to_json() for each in mapping(states)]))
+        if name in {"median", "longest"}:
+            properties.append(DynamicConfigValue("unit", "s"))
+        if name == "subject":
+            properties.append(DynamicConfigValue("links", [device_link(options)]))
+        panel.override_by_name(name, properties)
+    return panel

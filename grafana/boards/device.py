@@ -6,14 +6,19 @@ from grafana_foundation_sdk.models.common import GraphDrawStyle, VisibilityMode
 from grafana_foundation_sdk.models.dashboard import DynamicConfigValue
 
 from grafana import flux, palette, panels
+from grafana.boards.alerts import history
+from grafana.fields import level_choice
 from grafana.frame import frame, row
 from grafana.marks import fixed, quality_mapping, steps
 from grafana.options import Options
 from grafana.variables import single
 from schemas.fields import AGGREGATES, OPS, READINGS
+from schemas.indicator import WINDOWS
 from schemas.streams import STREAMS
 
 ONE = 'r.device_id == "${device}"'
+ONE_SUBJECT = 'r.subject == "${device}"'
+DETAILS = tuple(dict.fromkeys(row.name for stream in STREAMS for row in stream.details))
 # Each number's colour, by its place in its kind
 METRICS = tuple(
     dict.fromkeys(metric.name for stream in STREAMS for kind in stream.kinds for metric in kind.metrics if metric.unit)
@@ -27,11 +32,12 @@ def device_board(options: Options) -> Dashboard:
         "Everything of one device: single readings with suspect ones marked, its windows, how it reports, its registry entry.",
         "单台设备的全部信息：读数（可疑值已标注）、窗口统计、上报情况、注册信息。",
     )
-    first = options.devices[0] if options.devices else ""
-    board = frame("device", options.say("Device", "设备"), text, options, single("*", options.language, first), since="now-3h")
+    one = single("*", options.language, options.first_device)
+    board = frame("device", options.say("Device", "设备"), text, options, one, since="now-3h")
     row(board, options.say("Now", "当前"), [_age(options), _suspect(options), _count(options), entry(options)])
     row(board, options.say("Readings", "读数"), [numbers(options), suspects(options), states(options), readings(options)])
-    row(board, options.say("Windows", "窗口统计"), [windows(options), completeness(options)])
+    row(board, options.say("Alerts", "告警"), [history(options, ONE_SUBJECT, title=options.say("Its alerts", "该设备告警"))])
+    row(board, options.say("Windows", "窗口统计"), [windows(options), completeness(options), details(options)])
     return board
 
 
@@ -116,6 +122,23 @@ from(bucket: "{AGGREGATES}")
   |> group(columns: ["series"])"""
     panel = panels.lines(options.say("Windows", "窗口值"), why, [query], "none").span(16)
     return panels.coloured(panel, METRICS, "_(mean|increase|sum)")
+
+
+def details(options: Options) -> timeseries.Panel:
+    """What the device adds to the indicators of its stream."""
+    why = options.say(
+        "What the device adds to its system's indicators, if anything: hours above a limit, distance to a curve, heat taken.",
+        "该设备对系统指标的贡献（如有）：超标时长、与供热曲线偏差、用热量等。",
+    )
+    query = f"""{flux.SPAN}
+level = {level_choice(WINDOWS)}
+from(bucket: "{AGGREGATES}")
+  |> {flux.RANGE}
+  |> filter(fn: (r) => r._measurement =~ /^city_/ and {ONE} and r.window == level)
+  |> map(fn: (r) => ({{_time: r._time, _value: float(v: r._value), series: r._field}}))
+  |> group(columns: ["series"])"""
+    panel = panels.lines(options.say("For the indicators", "指标贡献"), why, [query], "none").span(24)
+    return panels.coloured(panel, DETAILS)
 
 
 def completeness(options: Options) -> timeseries.Panel:

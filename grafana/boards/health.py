@@ -16,7 +16,7 @@ from schemas.fields import OPS
 from schemas.reason import Reason
 from schemas.streams import STREAMS
 
-ROLES = ("collect", "validate", "store", "aggregate", "alert")
+ROLES = ("collect", "validate", "store", "aggregate", "alert", "city", "notify")
 SERVERS = ("kafka-1", "mosquitto", "rabbitmq", "influxdb", "kafka-2", "kafka-3")
 _NAMES = {
     "stream": [stream.name for stream in STREAMS],

@@ -6,6 +6,7 @@ from grafana_foundation_sdk.builders.dashboard import Dashboard
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models.dashboard import Panel
 
+from grafana.boards import indicators
 from grafana.boards.metric import compared, trend
 from grafana.boards.tables import worst
 from grafana.boards.whole import figures, where
@@ -18,33 +19,38 @@ from schemas.kind import Kind, Stream
 from schemas.metric import Metric
 
 Extra = tuple[str, Sequence[Builder[Panel]]]
+_MOST_FIGURES = 12
 
 
 def stream_board(stream: Stream, options: Options, extras: Sequence[Extra] = ()) -> Dashboard:
     title = name_of(stream, options.language)
     text = options.say(
-        f"{stream.en}: what its devices say, zone beside zone, and which of them need somebody.",
-        f"{stream.zh}：各片区对比、设备状态及需要处置的设备。",
+        f"{stream.en}: its indicators against their targets, zone beside zone, and which devices need somebody.",
+        f"{stream.zh}：指标与目标、各片区对比、设备状态及需要处置的设备。",
     )
     everything = f"{stream.name}_*"
     board = frame(stream.name, title, text, options, variables(everything, options.language))
+    rows = indicators.with_target(stream.indicators)
+    if rows:
+        row(board, options.say("Indicators", "指标"), [indicators.figure(stream, each, options) for each in rows[:_MOST_FIGURES]])
+    beside = [indicators.compared(stream, options).span(12).height(7)] if rows else []
+    left = 7 if rows else 14
     row(
         board,
-        options.say("At a glance", "总览"),
-        [*figures(everything, options), where(everything, options), first(stream, options)],
+        options.say("Where", "分布"),
+        [where(everything, options), *beside, worst(stream, stream.kinds[0], options).span(12).height(left)],
     )
     for heading, extra in extras:
         row(board, heading, extra)
+    if rows:
+        trends = [indicators.trend(stream, each, options) for each in rows]
+        row(board, options.say("Indicators over time", "指标趋势"), trends, closed=True)
     for number, kind in enumerate(stream.kinds):
-        trends = [panel for metric in kind.metrics if (panel := trend(stream, kind, metric, options))]
+        metrics = [panel for metric in kind.metrics if (panel := trend(stream, kind, metric, options))]
         row(board, name_of(kind, options.language), [*_compared(stream, kind, options), worst(stream, kind, options)])
-        row(board, f"{name_of(kind, options.language)} · {options.say('all metrics', '全部指标')}", trends, closed=number > 0)
+        row(board, f"{name_of(kind, options.language)} · {options.say('all metrics', '全部指标')}", metrics, closed=number > 0)
+    row(board, options.say("Devices", "设备"), figures(everything, options))
     return board
-
-
-def first(stream: Stream, options: Options) -> Builder[Panel]:
-    """The worst of the stream's first kind, beside the map."""
-    return worst(stream, stream.kinds[0], options, rows=18).height(14).span(12)
 
 
 def key_metric(kind: Kind) -> Metric | None:

@@ -1,8 +1,7 @@
 """The worst ten of a kind as one table: newest values, quality marked, age, with the way to the device."""
 
 from grafana_foundation_sdk.builders import table
-from grafana_foundation_sdk.builders.dashboard import DashboardLink
-from grafana_foundation_sdk.models.dashboard import DashboardLinkType, DataTransformerConfig, DynamicConfigValue
+from grafana_foundation_sdk.models.dashboard import DataTransformerConfig, DynamicConfigValue
 
 from grafana import flux, panels
 from grafana.fields import measurement
@@ -10,7 +9,7 @@ from grafana.marks import limits_of, quality_mapping, thresholds
 from grafana.options import Options
 from grafana.targets import WORST
 from grafana.units import unit_of
-from grafana.variables import TITLES
+from grafana.variables import TITLES, device_link
 from grafana.words import name_of
 from schemas.kind import Kind, Stream
 from schemas.metric import Metric, Nature
@@ -39,7 +38,7 @@ def worst(stream: Stream, kind: Kind, options: Options, rows: int = 10) -> table
         [DynamicConfigValue("mappings", [each.to_json() for each in quality_mapping(options.language)]), _coloured()],
     )
     panel.override_by_name(options.say("Last reading", "最近上报"), [DynamicConfigValue("unit", "dateTimeFromNow")])
-    return panel.override_by_name(TITLES["device"].of(options.language), [DynamicConfigValue("links", [_device_link(options)])])
+    return panel.override_by_name(TITLES["device"].of(options.language), [DynamicConfigValue("links", [device_link(options)])])
 
 
 def order(stream: Stream, kind: Kind) -> tuple[Metric, bool]:
@@ -83,9 +82,3 @@ def _titles(metrics: list[Metric], options: Options) -> DataTransformerConfig:
     }
     places = {name: place for place, name in enumerate(columns)}
     return DataTransformerConfig("organize", options={"indexByName": places, "renameByName": columns, "excludeByName": {}})
-
-
-def _device_link(options: Options) -> dict[str, object]:
-    url = f"/d/hanan-device-{options.language}?var-device=${{__value.text}}&${{__url_time_range}}"
-    title = options.say("This device", "查看该设备")
-    return DashboardLink(title).type(DashboardLinkType.LINK).url(url).build().to_json() | {"targetBlank": False}

@@ -77,12 +77,17 @@ def where(of: str, options: Options) -> geomap.Panel:
     """The map of devices by their condition."""
     title = options.say("Where", "分布")
     text = options.say(
-        "Every device chosen, coloured by its condition: reports, suspect, silent. Outlines are the hulls of the zones' devices; "
-        "the map asks nothing of the internet.",
-        "所选设备的位置，按状态着色：在线、可疑、失联。轮廓为各片区设备的外包线，地图无需访问互联网。",
+        "Every device chosen, coloured by its condition: reports, suspect, silent; the latter two have their name. "
+        "Outlines are the hulls of the zones' devices; the map asks nothing of the internet.",
+        "所选设备的位置，按状态着色：在线、可疑、失联；非在线者显示编号。轮廓为各片区设备的外包线，地图无需访问互联网。",
     )
-    columns = '["device_id", "name", "zone", "site", "lat", "lon", "state"]'
-    query = f"{flux.condition(of)}\ncondition\n  |> keep(columns: {columns})\n  |> limit(n: 5000)"
+    columns = '["device_id", "name", "label", "zone", "site", "lat", "lon", "state"]'
+    query = f"""{flux.condition(of)}
+condition
+  |> map(fn: (r) => ({{r with label: if r.state > 0 then r.device_id else ""}}))
+  |> keep(columns: {columns})
+  |> sort(columns: ["state"])
+  |> limit(n: 5000)"""
     view = geomap.MapViewConfig().id("fit").all_layers(True)
     panel = panels.map_of(title, text, query, "state", options.tiles, options.outline, view)
     return panel.mappings(condition_mapping(options.language)).thresholds(

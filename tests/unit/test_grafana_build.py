@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
 import yaml
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
@@ -14,17 +15,20 @@ from deploy.cli.grafana import app
 from deploy.registry_file import load_devices
 from deploy.settings import load_settings
 from grafana import palette, provisioning
+from grafana.boards.indicators import against
 from grafana.build import Document, all_dashboards
+from grafana.fields import level_choice
 from grafana.options import options_of
 from grafana.outline import Place, data_url, hulls
-from grafana.units import unit_of
+from grafana.units import unit_of, unit_of_indicator
+from schemas.indicator import Target
 from schemas.kind import Kind, Stream
 from schemas.metric import Param, Range, gauge, state
 from schemas.streams import STREAMS
 from tests.grafana_asked import panels, queries
 
 DEVICES = load_devices(load_settings().registry)
-OPTIONS = options_of((Place(each.zone, each.lat, each.lon) for each in DEVICES), (each.device_id for each in DEVICES), "en")
+OPTIONS = options_of(DEVICES, "en")
 BOARDS = all_dashboards(OPTIONS)
 # Read off the sources of Grafana 9.4: public/app/plugins/panel
 SHIPPED = frozenset(
@@ -157,7 +161,7 @@ def test_maps_ask_nothing_of_the_internet() -> None:
 
 
 def test_a_tile_server_is_a_setting() -> None:
-    given = options_of((Place(each.zone, each.lat, each.lon) for each in DEVICES), (), "en", "https://t/{z}/{x}/{y}.png")
+    given = options_of(DEVICES, "en", "https://t/{z}/{x}/{y}.png")
     maps = [panel for board in all_dashboards(given) for panel in panels(board) if panel["type"] == "geomap"]
     assert {panel["options"]["basemap"]["config"]["url"] for panel in maps} == {"https://t/{z}/{x}/{y}.png"}
 
@@ -182,6 +186,46 @@ def test_a_fifth_stream_gets_its_dashboard_from_its_declaration() -> None:
     assert shown["氧气"]["fieldConfig"]["defaults"]["unit"] == "percent"
     assert '"tunnel_air"' in shown["氧气"]["targets"][0]["query"]
     assert "hanan-tunnel-not-stored" in provisioning.files((*STREAMS, tunnel))["alerting/hanan.yaml"]
+
+
+def test_every_indicator_has_its_trend_and_those_with_a_target_their_figure() -> None:
+    boards = {board["uid"]: board for board in BOARDS}
+    for stream in STREAMS:
+        shown = [(panel["type"], panel["title"]) for panel in panels(boards[f"hanan-{stream.name}-zh"])]
+        for row in stream.indicators:
+            assert ("timeseries", row.zh) in shown
+        judged = [row for row in stream.indicators if row.target is not None]
+        assert {("stat", row.zh) for row in judged[:12]} <= set(shown)
+
+
+def test_the_wall_shows_four_indicators_of_each_stream() -> None:
+    (city,) = [board for board in BOARDS if board["uid"] == "hanan-city-en"]
+    titles = {panel["title"] for panel in city["panels"] if panel["type"] == "stat"}
+    for stream in STREAMS:
+        assert len(titles & {row.en for row in stream.indicators}) == 4
+
+
+@pytest.mark.parametrize("target", [Target(0.98, 0.95, "P"), Target(0, 3, "P"), Target(-2, -5, "P")])
+def test_a_figure_has_the_colour_of_its_judgement(target: Target) -> None:
+    steps = against(target).build().steps
+    colors = {"good": palette.GOOD, "fair": palette.WARN, "poor": palette.BAD}
+    between = (target.good + target.poor) / 2
+    for value in (target.good, target.poor, between, 2 * target.good - between, 2 * target.poor - between):
+        (color,) = [step.color for step in steps if step.value is None or value >= step.value][-1:]
+        assert color == colors[target.judge(value)], value
+
+
+def test_indicators_are_fractions_or_counts_as_they_are_formed() -> None:
+    units = {row.name: unit_of_indicator(row) for stream in STREAMS for row in stream.indicators}
+    assert units["rooms_warm"] == units["fill_highest"] == units["storage_used"] == "percentunit"
+    assert units["trucks"] == units["bikes_available"] == units["room_days_half"] == "none"
+    assert units["minutes_to_full"] == "suffix: min"
+
+
+def test_a_level_that_an_indicator_lacks_is_the_next_longer_one() -> None:
+    assert level_choice(("1d",)) == '"1d"'
+    assert level_choice(("1h", "1d")).startswith('if span <= 5184000000000000 then "1h"')
+    assert '"15m"' not in level_choice(("1h", "1d"))
 
 
 def test_every_unit_of_a_metric_is_one_of_grafanas() -> None:
@@ -248,4 +292,4 @@ def test_outlines_are_hulls() -> None:
 
 def test_sizes_stay_small() -> None:
     """A dashboard is read whole by every browser on the wall."""
-    assert max(len(json.dumps(board)) for board in BOARDS) < 300_000
+    assert max(len(json.dumps(board)) for board in BOARDS) < 400_000
