@@ -187,8 +187,8 @@ def route(
             print_json(rows)
         for row in () if as_json else rows:
             addresses = "; ".join(f"{to}{' ' + wrong if wrong else ''}" for to, wrong in row["to"].items())
-            print_row = f"{row['route']} -> {addresses}\n  {row['when']}\n  {row['title']}\n  {row['body']}"
-            Console().print(escape(print_row.replace("\n", "\n  ")), highlight=False)
+            text = f"{row['route']} -> {addresses}\n{row['when']}\n{row['title']}\n{row['body']}"
+            Console().print(escape(text.replace("\n", "\n  ")), highlight=False)
         if not rows and not as_json:
             Console().print(f"nobody would be told: {len(routes)} routes in {settings.alert_routes}, and none takes it")
         if any(wrong for row in rows for wrong in row["to"].values()):
