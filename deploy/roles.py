@@ -60,6 +60,9 @@ RECOMPUTE_GROUP = "hanan-recompute"
 NOTIFY_GROUP = "hanan-notify"  # commits nothing: it is only who is on duty
 
 
+_JUDGED_LEVELS = (QUARTER, HOUR)  # of windows: what rules may be about
+
+
 class Reads(NamedTuple):
     """One stage: a group, and topics that it reads."""
 
@@ -81,6 +84,7 @@ READS: Sequence[Reads] = (
     Reads(CITY_GROUP, topics_read(BY_NAME)),
     Reads(CITY_GROUP, _of_each(topics.city_part)),
     Reads(ALERT_GROUP, _of_each(topics.reading)),
+    *(Reads(ALERT_GROUP, _of_each(partial(topics.aggregate, level))) for level in _JUDGED_LEVELS),
     Reads(ALERT_GROUP, (GROUP,)),
     Reads(ALERT_GROUP, (topics.ALERT,)),
     Reads(STORE_GROUP, tuple(StoreTasks().topics)),
@@ -177,7 +181,9 @@ def _store(name: str, settings: Settings, meter: PrometheusMeter, stop: Stop) ->
 def _alert(name: str, settings: Settings, meter: PrometheusMeter, stop: Stop) -> None:
     bootstrap = endpoints(settings).kafka_bootstrap
     devices, alerts, commands = (TableReader(bootstrap, topic) for topic in (topics.DEVICE, topics.ALERT, COMMAND))
-    tasks = AlertTasks(rules(settings), devices, alerts, commands, settings.time_zone, settings.kafka_partitions)
+    tasks = AlertTasks(
+        rules(settings), devices, alerts, commands, settings.time_zone, settings.kafka_partitions, levels=_JUDGED_LEVELS
+    )
     _runner(name, settings, meter, ALERT_GROUP, tasks).run(stop)
 
 
