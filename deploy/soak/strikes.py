@@ -11,7 +11,7 @@ from deploy.clock import wall_ms
 from deploy.soak.crew import SENDER
 from deploy.soak.trial import Trial
 
-_PAIRS = 0.35  # of strikes hit two
+PAIRS = 0.35  # of strikes hit two
 _AT_ONCE = 0.25  # of strikes come before readings flow again after the one before
 _LONG = 0.15  # of absences outlast a group's patience, so that others take over
 _SHORT_S, _LONG_S = 3.0, 16.0
@@ -36,14 +36,14 @@ class Recovery:
     after_restart_s: float
 
 
-def schedule(candidates: Sequence[str], kills: int, seed: int) -> Iterator[Stroke]:
-    """So many kills, each candidate about as often as the others; the same for the same seed."""
+def schedule(candidates: Sequence[str], kills: int, seed: int, pairs: float = PAIRS) -> Iterator[Stroke]:
+    """So many kills, each candidate about as often as the others; the same for the same seed. `pairs`: share that hits two."""
     random = Random(f"strikes/{seed}")  # noqa: S311  # seeded play
     deck: list[str] = []
     left = kills
     while left > 0:
         victims: list[str] = []
-        for _ in range(2 if left > 1 and random.random() < _PAIRS else 1):
+        for _ in range(2 if left > 1 and random.random() < pairs else 1):
             if not deck:
                 deck = list(candidates)
                 random.shuffle(deck)

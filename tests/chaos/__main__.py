@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from deploy import logs
+from deploy.soak.strikes import PAIRS
 from deploy.soak.trial import TrialError
 from tests.chaos.cases import CASES
 from tests.chaos.parts import PARTS, Choice
@@ -23,6 +24,7 @@ def main(
     rate: Annotated[float, typer.Option(help="Messages a second.")] = 150.0,
     workers: Annotated[int, typer.Option(min=1, help="Processes of each role.")] = 2,
     lasting: Annotated[float, typer.Option(help="Seconds that each trouble of the cases lasts.")] = 25.0,
+    pairs: Annotated[float, typer.Option(min=0, max=1, help="Share of strikes that hit two at once.")] = PAIRS,
     minutes: Annotated[float, typer.Option(help="No more kills after so long; the verdict then is of those there were.")] = 600.0,
     parts: Annotated[str, typer.Option(help=f"Of {', '.join(PARTS)}.")] = ",".join(PARTS),
     cases: Annotated[str, typer.Option(help=f"Of {', '.join(CASES)}.")] = ",".join(CASES),
@@ -30,7 +32,7 @@ def main(
 ) -> None:
     """Kill things, and hold what InfluxDB has against what was acknowledged. Exit code 1 when anything is lost or wrong."""
     logs.quiet()
-    choice = Choice(kills, seed, broker, client, rate, workers, lasting, tuple(cases.split(",")), 60 * minutes)
+    choice = Choice(kills, seed, broker, client, rate, workers, lasting, tuple(cases.split(",")), 60 * minutes, pairs)
     began = time.monotonic()
 
     def say(line: str) -> None:

@@ -34,7 +34,8 @@ _CAUGHT_UP_S = 2.0  # a lag of so much is what a store role at work has anyway
 @dataclass
 class Figures:
     seconds: float
-    live_per_s: float = 0.0  # readings stored before the outage
+    rate: float  # readings a second that are sent, all the time: the live rate
+    live_per_s: float = 0.0  # readings stored before the outage; more than are sent where there was something to catch up with
     backlog: int = 0  # readings when InfluxDB answers again
     drain_s: float = 0.0
     drained_per_s: float = 0.0  # readings stored while the backlog lasts, those that come meanwhile included
@@ -46,14 +47,14 @@ class Figures:
 
     @property
     def times_live(self) -> float:
-        return self.drained_per_s / self.live_per_s if self.live_per_s else 0.0
+        return self.drained_per_s / self.rate
 
     def lines(self) -> list[str]:
         memory = ", ".join(
             f"{name} {self.memory_before_mb[name]:.0f} -> {most:.0f}" for name, most in self.memory_most_mb.items()
         )
         return [
-            f"InfluxDB away for {self.seconds:.0f} s at {self.live_per_s:,.0f} readings/s: a backlog of {self.backlog:,}",
+            f"InfluxDB away for {self.seconds:.0f} s at {self.rate:,.0f} readings/s: a backlog of {self.backlog:,}",
             f"drained in {self.drain_s:.1f} s at {self.drained_per_s:,.0f} readings/s, {self.times_live:.1f} times the live rate",
             f"memory in MB before and at most: {memory}",
             f"{self.readings:,} readings acknowledged, lost {self.lost}, wrong {self.wrong}",
@@ -61,7 +62,7 @@ class Figures:
 
 
 def measure(seconds: float, rate: float, client: str, workers: int, say: Callable[[str], None]) -> tuple[Figures, Verdict]:
-    figures = Figures(seconds)
+    figures = Figures(seconds, rate)
     with guarded_stack(kafka_client=client) as stack, trial(stack, Plan(rate, workers, plain=True)) as running:
         with closing(Admin(stack.endpoints().kafka_bootstrap)) as admin:
             _caught_up(running, admin, rate)

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from deploy.clock import wall_ms
 from deploy.native import Stack
 from deploy.soak.crew import SENDER
-from deploy.soak.strikes import Striker, schedule
+from deploy.soak.strikes import PAIRS, Striker, schedule
 from deploy.soak.trial import Plan, Trial, TrialError, trial
 from tests.chaos.cases import CASES, Stage
 from tests.chaos.disks import may_mount, small_disk
@@ -40,6 +40,7 @@ class Choice:
     lasting_s: float = 25.0
     cases: Sequence[str] = tuple(CASES)
     most_s: float = math.inf
+    pairs: float = PAIRS
 
     @property
     def plan(self) -> Plan:
@@ -142,7 +143,7 @@ def _running(name: str, choice: Choice, say: Say, **given: object) -> Iterator[t
 
 def _strike(running: Trial, report: Report, candidates: Sequence[str], choice: Choice, say: Say) -> None:
     striker, until = Striker(running, say), time.monotonic() + choice.most_s
-    for stroke in schedule(candidates, choice.kills, choice.seed):
+    for stroke in schedule(candidates, choice.kills, choice.seed, choice.pairs):
         if time.monotonic() > until:
             say(f"     time is up after {striker.kills.total()} kills")
             break
