@@ -1,6 +1,6 @@
 """Thresholds, mappings and colours of a metric, from its row."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from grafana_foundation_sdk.builders.dashboard import ThresholdsConfig
 from grafana_foundation_sdk.models.dashboard import (
@@ -60,6 +60,11 @@ def mapping(words: dict[str, tuple[str, str]]) -> list[ValueMapping]:
     """Value -> what to write, and in which colour."""
     results = {key: ValueMappingResult(text=text, color=color) for key, (text, color) in words.items()}
     return [ValueMap(options=results)]
+
+
+def named(names: Mapping[str, str]) -> list[ValueMapping]:
+    """Value -> what people call it, in no colour of its own."""
+    return [ValueMap(options={key: ValueMappingResult(text=text) for key, text in names.items()})]
 
 
 def quality_mapping(language: Language) -> list[ValueMapping]:

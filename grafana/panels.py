@@ -1,6 +1,6 @@
 """Panels as this project draws them: the few sorts there are, with legend, axis and colours set once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from grafana_foundation_sdk.builders import geomap, stat, statetimeline, table, text, timeseries
 from grafana_foundation_sdk.builders.common import (
@@ -39,8 +39,8 @@ MAX_POINTS = 1_000
 __all__ = ["Stacked", "bars", "lines", "map_of", "note", "number", "rows_of", "timeline"]
 
 
-def lines(title: str, why: str, queries: Sequence[str], unit: str, *, zones: Sequence[str] = ()) -> timeseries.Panel:
-    """Trends. `zones` get their colours, the same on every panel."""
+def lines(title: str, why: str, queries: Sequence[str], unit: str, *, zones: Mapping[str, str] | None = None) -> timeseries.Panel:
+    """Trends. `zones` get their names and colours, the same on every panel."""
     panel = (
         timeseries.Panel()
         .title(title)
@@ -61,8 +61,8 @@ def lines(title: str, why: str, queries: Sequence[str], unit: str, *, zones: Seq
     )
     for ref, query in zip("ABCDEFGH", queries, strict=False):
         panel.with_target(Flux(query, ref))
-    for zone, color in zip(zones, palette.SERIES, strict=False):
-        panel.override_by_name(zone, [fixed(color)])
+    for (zone, name), color in zip((zones or {}).items(), palette.SERIES, strict=False):
+        panel.override_by_name(zone, [fixed(color), DynamicConfigValue("displayName", name)])
     return panel
 
 
@@ -78,7 +78,7 @@ def drawn(panel: timeseries.Panel) -> timeseries.Panel:
     return panel.thresholds_style(GraphThresholdsStyleConfig().mode(GraphTresholdsStyleMode.DASHED))
 
 
-def bars(title: str, why: str, queries: Sequence[str], unit: str, *, zones: Sequence[str] = ()) -> timeseries.Panel:
+def bars(title: str, why: str, queries: Sequence[str], unit: str, *, zones: Mapping[str, str] | None = None) -> timeseries.Panel:
     """Amounts of each window, on top of each other."""
     panel = lines(title, why, queries, unit, zones=zones)
     return (

@@ -17,6 +17,7 @@ from deploy.settings import Settings
 from grafana import build, differences, provisioning
 from grafana.options import options_of
 from grafana.push import Change, Difference, GrafanaError, Server, stripped
+from grafana.words import Words
 
 app = typer.Typer(help="Dashboards: files, and a Grafana that is already there.", no_args_is_help=True)
 
@@ -137,8 +138,10 @@ def documents_of(settings: Settings) -> list[build.Document]:
 
 
 def _documents(registry: Path | None, tiles: str) -> list[build.Document]:
-    devices = load_devices(registry) if registry else district_devices(load_district())
-    return build.all_dashboards(options_of(devices, "en", tiles))
+    district = load_district()
+    devices = load_devices(registry) if registry else district_devices(district)
+    names = {zone.id: Words(zone.en, zone.zh) for zone in district.zones}
+    return build.all_dashboards(options_of(devices, "en", tiles, names))
 
 
 def _chosen(documents: list[build.Document], only: list[str] | None) -> list[build.Document]:

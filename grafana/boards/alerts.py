@@ -7,7 +7,7 @@ from grafana_foundation_sdk.models.dashboard import DynamicConfigValue
 
 from grafana import flux, palette, panels
 from grafana.frame import frame, row
-from grafana.marks import mapping, steps
+from grafana.marks import mapping, named, steps
 from grafana.options import Options
 from grafana.variables import device_link, variables
 from grafana.words import Words
@@ -214,6 +214,8 @@ def _readable(panel: table.Panel, options: Options) -> table.Panel:
             properties += [DynamicConfigValue("mappings", shown), DynamicConfigValue("custom.displayMode", "color-text")]
         if name in {"state", "change"}:
             properties.append(DynamicConfigValue("mappings", [each.to_json() for each in mapping(states)]))
+        if name == "zone":
+            properties.append(DynamicConfigValue("mappings", [each.to_json() for each in named(options.titles)]))
         if name in {"median", "longest"}:
             properties.append(DynamicConfigValue("unit", "s"))
         if name == "subject":

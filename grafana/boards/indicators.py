@@ -8,7 +8,7 @@ from grafana_foundation_sdk.models.dashboard import DashboardLinkType, DataTrans
 
 from grafana import flux, palette, panels
 from grafana.fields import level_choice
-from grafana.marks import fixed, steps
+from grafana.marks import fixed, named, steps
 from grafana.options import Options
 from grafana.units import unit_of_indicator
 from grafana.variables import TITLES
@@ -58,7 +58,7 @@ from(bucket: "{AGGREGATES}")
   |> map(fn: (r) => ({{_time: r._time, _value: float(v: r._value), series: r.zone}}))
   |> group(columns: ["series"])"""
     unit = unit_of_indicator(row)
-    panel = panels.lines(name_of(row, options.language), why(row, options), [query], unit, zones=options.zones)
+    panel = panels.lines(name_of(row, options.language), why(row, options), [query], unit, zones=options.titles)
     if row.windows[0] == DAY:
         panel.time_from(_DAYS_SHOWN)
     thick = DynamicConfigValue("custom.lineWidth", 4)
@@ -90,6 +90,8 @@ def compared(stream: Stream, options: Options) -> table.Panel:
     panel.with_transformation(
         DataTransformerConfig("organize", options={"indexByName": places, "renameByName": titles, "excludeByName": {}})
     )
+    names = {**options.titles, DISTRICT: district(options)}
+    panel.override_by_name(titles["zone"], [DynamicConfigValue("mappings", [each.to_json() for each in named(names)])])
     for row in rows:
         assert row.target is not None
         judged = DynamicConfigValue("thresholds", against(row.target).build().to_json())

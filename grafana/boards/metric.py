@@ -29,7 +29,7 @@ def trend(stream: Stream, kind: Kind, metric: Metric, options: Options) -> times
     queries = [flux.zone_lines(of, field), flux.device_lines(of, raw, field)]
     title = f"{name_of(metric, options.language)}"
     draw = panels.lines if how is Aggregation.MEAN else panels.bars
-    panel = draw(title, why(stream, kind, metric, options), queries, unit_of(metric), zones=options.zones)
+    panel = draw(title, why(stream, kind, metric, options), queries, unit_of(metric), zones=options.titles)
     panels.coloured(panel, [str(place) for place in range(1, flux.MAX_LINES + 1)], " .*")
     if limits_of(stream, kind, metric).bad is not None:
         panels.drawn(panel.thresholds(thresholds(stream, kind, metric)))

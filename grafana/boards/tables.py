@@ -5,7 +5,7 @@ from grafana_foundation_sdk.models.dashboard import DataTransformerConfig, Dynam
 
 from grafana import flux, panels
 from grafana.fields import measurement
-from grafana.marks import limits_of, quality_mapping, thresholds
+from grafana.marks import limits_of, named, quality_mapping, thresholds
 from grafana.options import Options
 from grafana.targets import WORST
 from grafana.units import unit_of
@@ -37,6 +37,8 @@ def worst(stream: Stream, kind: Kind, options: Options, rows: int = 10) -> table
         options.say("Quality", "质量"),
         [DynamicConfigValue("mappings", [each.to_json() for each in quality_mapping(options.language)]), _coloured()],
     )
+    zones = [each.to_json() for each in named(options.titles)]
+    panel.override_by_name(TITLES["zone"].of(options.language), [DynamicConfigValue("mappings", zones)])
     panel.override_by_name(options.say("Last reading", "最近上报"), [DynamicConfigValue("unit", "dateTimeFromNow")])
     return panel.override_by_name(TITLES["device"].of(options.language), [DynamicConfigValue("links", [device_link(options)])])
 

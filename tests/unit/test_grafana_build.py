@@ -21,6 +21,7 @@ from grafana.fields import level_choice
 from grafana.options import options_of
 from grafana.outline import Place, data_url, hulls
 from grafana.units import unit_of, unit_of_indicator
+from grafana.words import Words
 from schemas.indicator import Target
 from schemas.kind import Kind, Stream
 from schemas.metric import Param, Range, gauge, state
@@ -164,6 +165,14 @@ def test_a_tile_server_is_a_setting() -> None:
     given = options_of(DEVICES, "en", "https://t/{z}/{x}/{y}.png")
     maps = [panel for board in all_dashboards(given) for panel in panels(board) if panel["type"] == "geomap"]
     assert {panel["options"]["basemap"]["config"]["url"] for panel in maps} == {"https://t/{z}/{x}/{y}.png"}
+
+
+def test_zones_are_called_by_their_names() -> None:
+    given = options_of(DEVICES, "zh", zone_names={"old-town": Words("Old town", "老城区")})
+    (heat,) = [board for board in all_dashboards(given) if board["uid"] == "hanan-heat-zh"]
+    named = {panel["type"] for panel in panels(heat) if "老城区" in json.dumps(panel["fieldConfig"], ensure_ascii=False)}
+    assert {"timeseries", "table"} <= named
+    assert given.titles["riverside"] == "riverside"
 
 
 AIR = Kind(
