@@ -17,7 +17,7 @@ from schemas.reason import Reason
 from schemas.streams import STREAMS
 
 ROLES = ("collect", "validate", "store", "aggregate", "alert", "city", "notify")
-SERVERS = ("kafka-1", "mosquitto", "rabbitmq", "influxdb", "kafka-2", "kafka-3")
+SERVERS = ("kafka", "mosquitto", "rabbitmq", "influxdb", "kafka-1", "kafka-2", "kafka-3")
 _NAMES = {
     "stream": [stream.name for stream in STREAMS],
     "role": ROLES,
