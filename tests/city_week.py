@@ -16,7 +16,6 @@ from processors.aggregate import AggregateTasks
 from processors.alert import AlertTasks, FixedBook
 from processors.city.role import CityTasks
 from processors.rules.load import load_book
-from processors.rules.points import AlertPointTask
 from processors.store import StoreTasks
 from processors.task import Task, Tasks
 from processors.validate import ValidateTasks
@@ -106,7 +105,6 @@ class Bus:
             role.refresh()
             for topic in role.topics:
                 self._readers[topic].append(role.start(Partition(topic, 0), Position(0)))
-        self._readers[topics.ALERT].append(AlertPointTask(Position(0)))
 
     def take(self, records: Sequence[OutRecord]) -> Lines:
         waiting = list(records)
