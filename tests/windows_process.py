@@ -44,6 +44,7 @@ def main() -> None:
     writer = None
     if role == "store":
         tasks = StoreTasks({stream.name: stream})
+        tasks.topics.remove(topics.reading(stream.name))  # older than the bucket keeps them
         writer = InfluxWriter(places.influx_url, places.influx_token, places.influx_org)
     else:
         tasks = AggregateTasks(

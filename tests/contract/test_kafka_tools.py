@@ -10,7 +10,7 @@ import pytest
 
 from deploy.native import Stack
 from processors.io.kafka_admin import Admin, TopicSpec, WrongTopic
-from processors.io.kafka_read import TableReader, read_all
+from processors.io.kafka_read import LogReader, TableReader, read_all
 from schemas.ports import OutRecord, Partition, Position, RetryLater, Table
 from tests.contract.kafkas import Kafka, Member, Memory, Real, fresh, write
 from tests.memory import MemoryKafka, MemoryTable
@@ -126,6 +126,15 @@ def test_what_retention_took_is_passed_over(stack: Stack, kafka: Real) -> None:
     assert [record.offset for record in read_all(stack.endpoints().kafka_bootstrap, [topic])] == [7, 8, 9]
 
 
+def test_a_partition_is_read_again_from_a_time_on(stack: Stack, kafka: Real) -> None:
+    topic, history = kafka.topic(2), LogReader(stack.endpoints().kafka_bootstrap)
+    partition = Partition(topic, 1)
+    assert list(history.since(partition, 0)) == []
+    write(kafka, *[OutRecord(topic, b"k", b"%d" % n, timestamp_ms=1_000 + n, partition=n % 2) for n in range(20)])
+    assert [record.value for record in history.since(partition, 1_014)] == [b"15", b"17", b"19"]
+    assert list(history.since(partition, 2_000)) == []
+
+
 # Admin
 
 
@@ -167,3 +176,14 @@ def test_an_admin_without_kafka_waits_and_leaves_nothing_behind() -> None:
         with closing(Admin(bootstrap, patience_ms=200)) as admin, pytest.raises(RetryLater):
             admin.topics()
     assert not [thread.name for thread in threading.enumerate() if "hanan-admin" in thread.name]
+
+
+def test_records_that_are_held_back_are_no_lag(kafka: Real, admin: Admin) -> None:
+    topic, group = kafka.topic(1), fresh("group")
+    write(kafka, *[OutRecord(topic, b"k", b"v", partition=0) for _ in range(10)])
+    member, partition = Member(kafka, group, topic), Partition(topic, 0)
+    member.until_held(1)
+    member.source.commit({partition: Position(2, 1_768_435_200_123, 9)})
+    assert member.source.committed([partition]) == {partition: Position(2, 1_768_435_200_123, 9)}
+    assert admin.committed(group, [partition]) == {partition: Position(2, 1_768_435_200_123, 9)}
+    assert admin.lag(group, [topic]) == {partition: 1}
