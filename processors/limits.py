@@ -1,11 +1,12 @@
 """The rows of a kind, made ready for one device: every bound a number."""
 
 from collections.abc import Mapping
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 from schemas.device import Device
 from schemas.kind import RATE_MEMORY_MS, Kind
-from schemas.metric import Check, Metric
+from schemas.metric import Check, Metric, Param
 
 _INF = float("inf")
 
@@ -43,9 +44,24 @@ class Limits(NamedTuple):
 
 
 def limits_of(kind: Kind, device: Device) -> Limits:
-    rows = [(metric, _row(metric, device)) for metric in kind.metrics if metric.is_number]
+    rows, doubted = _rows(kind, tuple([device.params.get(name) for name in _bounding(kind)]))
+    return Limits(rows, doubted, kind.checks, device.params)
+
+
+@cache
+def _bounding(kind: Kind) -> tuple[str, ...]:
+    """The parameters that bounds depend on."""
+    bounds = [bound for m in kind.metrics for bound in (m.possible.low, m.possible.high, m.plausible.low, m.plausible.high)]
+    return tuple(dict.fromkeys(bound.name for bound in bounds if isinstance(bound, Param)))
+
+
+@lru_cache(maxsize=10_000)  # most devices of a kind are alike, and making the rows costs thirty readings
+def _rows(kind: Kind, given: tuple[Any, ...]) -> tuple[tuple[Row, ...], tuple[Row, ...]]:
+    """All rows, and the doubted ones, of devices with these values of what bounds depend on."""
+    params = {name: value for name, value in zip(_bounding(kind), given, strict=True) if value is not None}
+    rows = [(metric, _row(metric, params)) for metric in kind.metrics if metric.is_number]
     doubted = tuple(row for metric, row in rows if row.remembers or _differs(metric, row))
-    return Limits(tuple(row for _, row in rows), doubted, kind.checks, device.params)
+    return tuple(row for _, row in rows), doubted
 
 
 def _differs(metric: Metric, row: Row) -> bool:
@@ -53,9 +69,9 @@ def _differs(metric: Metric, row: Row) -> bool:
     return (row.sure_low, row.sure_high) != (-_INF if low is None else low, _INF if high is None else high)
 
 
-def _row(metric: Metric, device: Device) -> Row:
-    possible_low, possible_high = metric.possible.of(device.params)
-    plausible_low, plausible_high = metric.plausible.of(device.params)
+def _row(metric: Metric, params: Mapping[str, Any]) -> Row:
+    possible_low, possible_high = metric.possible.of(params)
+    plausible_low, plausible_high = metric.plausible.of(params)
     low, high = max(plausible_low, possible_low), min(plausible_high, possible_high)
     doubtful = any(low <= sentinel <= high for sentinel in metric.sentinels)
     per_minute = metric.max_per_minute if metric.judges_steps and metric.max_per_minute is not None else _INF
