@@ -73,7 +73,7 @@ def test_the_live_table_shows_alarms_and_the_broker() -> None:
     watch.add(sample(meter))
     console = Console(width=120)
     with console.capture() as shown:
-        console.print(board(watch, 0))
+        console.print(board(watch, [], 0))
     text = shown.get()
     assert "MQTT broker 12 waiting (0.0 MB)   9 MB" in text
     assert "LOST by the MQTT broker: 7 messages" in text
