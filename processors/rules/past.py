@@ -5,6 +5,7 @@ Nothing in it depends on more than the warm-up brings back, so a restarted task 
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from itertools import pairwise
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -132,8 +133,18 @@ class Past:
         return None if known is None or known[2] != ts else min(ts - known[1], STILL_CAP_MS) / 1_000
 
     def span(self, count: int, ts: int) -> float | None:
-        """How many of its intervals the last `count` readings took; None where it was more than three times their due."""
-        if self.recent is None or len(self.recent) < count:
+        """How many of its intervals the last `count` readings took; None where it was more than three times their due.
+
+        Where any is missing the longest gap counts as one interval: a single outage, however long, is no loss of messages.
+        """
+        recent, interval_ms = self.recent, self.interval_ms
+        if recent is None or len(recent) < count:
             return None
-        taken = ts - self.recent[-count]
-        return None if taken > 3 * count * self.interval_ms else taken / self.interval_ms
+        taken = ts - recent[-count]
+        if taken < count * interval_ms:
+            return taken / interval_ms
+        if taken > 3 * count * interval_ms:
+            return None
+        times = list(recent)[-count:]
+        longest = max(after - before for before, after in pairwise(times))
+        return (taken - longest) / interval_ms + 1

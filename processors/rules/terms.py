@@ -31,7 +31,7 @@ TERMS: Mapping[str, str] = {
     **WINDOWS,
     "still": "m",  # seconds since it last moved by a digit
     "same": "s",  # seconds for which a state has been this one
-    "span": "n",  # how many of its intervals the last n readings took
+    "span": "n",  # how many of its intervals the last n readings took, the longest gap counted as one
     "flag": "s",  # the flag of a metric, or ""
     "curve": "px",  # a curve of the registry at a value
     "others_median": "x",  # of the other devices of the group, as far as they have said anything lately
