@@ -153,14 +153,14 @@ class Runner:
         if not self._waiting:
             return
         self._tasks.refresh(up_to_now=True)
+        committed = self._source.committed(self._waiting)  # in one question: a role may hold a hundred partitions
         for partition in sorted(self._waiting):
-            self._start(partition)
+            self._start(partition, committed[partition])
             self._waiting.discard(partition)
         log.info("assigned", partitions=[f"{topic}/{number}" for topic, number in sorted(self._seats)])
 
-    def _start(self, partition: Partition) -> None:
+    def _start(self, partition: Partition, committed: Position | None) -> None:
         """Seeks to where the last holder left off, or as far before it as the task must remember."""
-        committed = self._source.committed([partition])[partition]
         first, end = self._source.bounds([partition])[partition]
         begin = committed or Position(first)
         if not first <= begin.offset <= end:
