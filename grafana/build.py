@@ -53,6 +53,9 @@ def document(board: Dashboard) -> Document:
         for each in (panel, *panel.get("panels", ())):
             number += 1
             each["id"] = number
+    for variable in made["templating"]["list"]:
+        # The SDK gives all of them one id, and Grafana, which keeps variables by id, then knows only the last
+        variable["id"] = variable["name"]
     return made
 
 

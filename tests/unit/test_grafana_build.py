@@ -118,6 +118,13 @@ def test_panels_do_not_overlap_and_ids_are_their_own() -> None:
             cells |= own
 
 
+def test_variables_are_told_apart() -> None:
+    """Grafana keeps them by id: with one id for all, it fills in none but the last."""
+    for board in BOARDS:
+        ids, names = zip(*((each["id"], each["name"]) for each in board["templating"]["list"]), strict=True)
+        assert ids == names == ("zone", "site", "device")
+
+
 def test_queries_are_bounded() -> None:
     """By the range or a fixed look back, by a measurement or a device, and by the window where it is windows that are read."""
     chosen = dict.fromkeys(("zone", "site", "device"), ".*")
