@@ -180,6 +180,11 @@ def map_of(
     )
 
 
+def fitted() -> geomap.MapViewConfig:
+    """On what is shown; the zoom is the closest there may be, and the SDK's own would be the whole world."""
+    return geomap.MapViewConfig().id("fit").all_layers(True).zoom(15)
+
+
 def _tiles(url: str) -> MapLayerOptions:
     return MapLayerOptions().type("xyz").name("tiles").config({"url": url, "attribution": ""})
 

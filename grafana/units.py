@@ -44,6 +44,11 @@ def unit_of(metric: Metric) -> str:
     return _GRAFANA.get(metric.unit, f"suffix: {metric.unit}")
 
 
+def decimals_of(unit: str) -> int:
+    """As many as can be read from five metres and still say something."""
+    return {"none": 0, "suffix: min": 0, "suffix: m": 2}.get(unit, 1)
+
+
 def unit_of_indicator(row: Indicator | Detail) -> str:
     """`1` is a count, or a fraction where it is formed as one or judged by one."""
     if row.unit != "1":

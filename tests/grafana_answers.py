@@ -58,6 +58,9 @@ def ask(places: Endpoints, boards: Iterable[Document], devices: Sequence[Device]
             except ApiException as refused:
                 tables, error = [], str(refused.body)
             rows = sum(len(table.records) for table in tables)
+            values = [record.values["_value"] for table in tables for record in table.records if "_value" in record.values]
+            if values and all(value is None for value in values):
+                error = "nothing but nulls"
             return Answer(asked, chosen, time.perf_counter() - began, len(tables), rows, error)
 
         return [

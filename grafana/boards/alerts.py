@@ -41,7 +41,7 @@ def by_severity(options: Options) -> list[stat.Panel]:
     found: list[stat.Panel] = []
     for severity in reversed(SEVERITIES):
         query = f"""{flux.alerts_now()}
-open |> map(fn: (r) => ({{_value: if r.severity == "{severity}" then 1 else 0}})) |> sum()"""
+open |> map(fn: (r) => ({{r with _value: if r.severity == "{severity}" then 1 else 0}})) |> sum() |> keep(columns: ["_value"])"""
         words = SEVERITIES[severity]
         why = options.say(f"Open alerts of severity {words.en}.", f"等级为“{words.zh}”的未恢复告警。")
         limit = steps([(None, palette.GREY), (1, palette.SEVERITY[severity])])
@@ -160,7 +160,7 @@ def worst_map(options: Options) -> geomap.Panel:
         "Outlines are the hulls of the zones' devices; the map asks nothing of the internet.",
         "全部场站，按最严重的未恢复告警着色，蓝色为无告警；越严重越大并显示名称。轮廓为各片区设备的外包线，地图无需访问互联网。",
     )
-    view = geomap.MapViewConfig().id("fit").all_layers(True)
+    view = panels.fitted()
     title = options.say("Worst alert by place", "告警分布")
     panel = panels.map_of(title, why, flux.worst_alerts("*"), "state", options.tiles, options.outline, view)
     ranks = {

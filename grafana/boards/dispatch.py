@@ -85,8 +85,9 @@ union(tables: [entries, values])
   |> filter(fn: (r) => exists r.zone and exists r.fill)
   |> filter(fn: (r) => {PICKED})
   |> group()
-  |> map(fn: (r) => ({{_value: if r.fill > {_FULL} then 1 else 0}}))
-  |> sum()"""
+  |> map(fn: (r) => ({{r with _value: if r.fill > {_FULL} then 1 else 0}}))
+  |> sum()
+  |> keep(columns: ["_value"])"""
 
 
 def _weighed() -> str:

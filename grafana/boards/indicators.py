@@ -10,7 +10,7 @@ from grafana import flux, palette, panels
 from grafana.fields import level_choice
 from grafana.marks import fixed, named, steps
 from grafana.options import Options
-from grafana.units import unit_of_indicator
+from grafana.units import decimals_of, unit_of_indicator
 from grafana.variables import TITLES
 from grafana.words import Words, name_of
 from schemas.aggregate import DAY, HOUR, QUARTER
@@ -43,7 +43,7 @@ from(bucket: "{AGGREGATES}")
     link = DashboardLink(name_of(stream, options.language)).type(DashboardLinkType.LINK)
     url = f"/d/hanan-{stream.name}-{options.language}?${{__url_time_range}}&${{zone:queryparam}}"
     panel = panels.number(name_of(row, options.language), f"{lead} {why(row, options)}", query, unit_of_indicator(row))
-    panel.display_name("${__field.labels.series}").data_links([link.url(url)])
+    panel.data_links([link.url(url)]).decimals(decimals_of(unit_of_indicator(row)))
     return panel.color_scheme(panels.plain()) if row.target is None else panel.thresholds(against(row.target))
 
 

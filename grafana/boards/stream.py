@@ -33,13 +33,8 @@ def stream_board(stream: Stream, options: Options, extras: Sequence[Extra] = ())
     rows = indicators.with_target(stream.indicators)
     if rows:
         row(board, options.say("Indicators", "指标"), [indicators.figure(stream, each, options) for each in rows[:_MOST_FIGURES]])
-    beside = [indicators.compared(stream, options).span(12).height(7)] if rows else []
-    left = 7 if rows else 14
-    row(
-        board,
-        options.say("Where", "分布"),
-        [where(everything, options), *beside, worst(stream, stream.kinds[0], options).span(12).height(left)],
-    )
+    beside = indicators.compared(stream, options) if rows else worst(stream, stream.kinds[0], options)
+    row(board, options.say("Where", "分布"), [where(everything, options), beside.span(12).height(14)])
     for heading, extra in extras:
         row(board, heading, extra)
     if rows:

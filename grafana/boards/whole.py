@@ -88,7 +88,7 @@ condition
   |> keep(columns: {columns})
   |> sort(columns: ["state"])
   |> limit(n: 5000)"""
-    view = geomap.MapViewConfig().id("fit").all_layers(True)
+    view = panels.fitted()
     panel = panels.map_of(title, text, query, "state", options.tiles, options.outline, view)
     return panel.mappings(condition_mapping(options.language)).thresholds(
         steps([(None, palette.GOOD), (1, palette.SUSPECT), (2, palette.BAD)])
@@ -96,7 +96,9 @@ condition
 
 
 def _counted(counted: str, state: Condition, options: Options) -> stat.Panel:
-    query = f"{counted}condition |> map(fn: (r) => ({{_value: if r.state == {state.number} then 1 else 0}})) |> sum(){_AS_ONE}"
+    query = (
+        f"{counted}condition |> map(fn: (r) => ({{r with _value: if r.state == {state.number} then 1 else 0}})) |> sum(){_AS_ONE}"
+    )
     limit = steps([(None, palette.GOOD), (1, state.color)])
     return panels.number(state.title.of(options.language), state.why.of(options.language), query, "none").thresholds(limit)
 
