@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.operation import FLOW
 from tests.chaos.outage import measure
 
 ROOT = Path(__file__).parents[2]
@@ -20,7 +21,7 @@ def test_after_an_outage_of_influxdb_everything_arrives() -> None:
     assert (figures.lost, figures.wrong) == (0, 0)
     assert figures.readings == verdict.messages > 1_000
     assert figures.backlog > 1_000
-    assert set(figures.memory_most_mb) == {"collect-1", "validate-1", "store-1"}
+    assert set(figures.memory_most_mb) == {f"{role}-1" for role in FLOW}
 
 
 def test_a_soak_ends_with_its_verdict_and_leaves_its_figures(tmp_path: Path) -> None:
