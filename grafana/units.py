@@ -13,7 +13,7 @@ _GRAFANA: Mapping[str, str] = {
     "MPa": "suffix: MPa",
     "V": "volt",
     "A": "amp",
-    "kg": "masskg",
+    "kg": "suffix: kg",  # masskg would make 3,800 kg "3.8 Mg"
     "mg/m3": "conmgm3",
     "%": "percent",
     "m": "suffix: m",  # lengthm would make 0.05 m "5 cm" beside "1.2 m" on one axis

@@ -108,6 +108,7 @@ def noisiest(options: Options) -> table.Panel:
   |> count()
   |> group()
   |> rename(columns: {{_value: "alarms"}})
+  |> keep(columns: ["rule", "alarms"])
   |> sort(columns: ["alarms"], desc: true)
   |> limit(n: 10)"""
     return _readable(panels.rows_of(options.say("Noisiest rules", "触发最多的规则"), why, query), options).span(8).height(8)

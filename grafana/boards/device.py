@@ -7,6 +7,7 @@ from grafana_foundation_sdk.models.dashboard import DynamicConfigValue
 
 from grafana import flux, palette, panels
 from grafana.boards.alerts import history
+from grafana.boards.tables import readable
 from grafana.fields import level_choice
 from grafana.frame import frame, row
 from grafana.marks import fixed, quality_mapping, steps
@@ -69,7 +70,8 @@ def suspects(options: Options) -> table.Panel:
   |> keep(columns: ["reason", "readings"])
   |> sort(columns: ["readings"], desc: true)
   |> limit(n: 50)"""
-    return panels.rows_of(options.say("Why suspect", "可疑原因"), why, query).span(8).height(12)
+    panel = panels.rows_of(options.say("Why suspect", "可疑原因"), why, query).span(8).height(12)
+    return readable(panel, ("reason", "readings"), options)
 
 
 def states(options: Options) -> statetimeline.Panel:

@@ -6,7 +6,7 @@ from grafana_foundation_sdk.builders.dashboard import Dashboard
 from grafana import flux, palette, panels
 from grafana.boards.extras import due
 from grafana.boards.metric import trend
-from grafana.boards.tables import worst
+from grafana.boards.tables import readable, worst
 from grafana.flux import BY_DEVICE, PICKED, registry
 from grafana.frame import frame, row
 from grafana.marks import steps
@@ -53,7 +53,8 @@ def tonnes(options: Options) -> stat.Panel:
     query = f"""{_weighed()}
   |> sum(column: "net")
   |> map(fn: (r) => ({{_value: r.net}}))"""
-    return panels.number(options.say("Tonnes in 24 h", "24 小时吨数"), why, query, "masskg").color_scheme(panels.plain()).span(8)
+    panel = panels.number(options.say("Tonnes in 24 h", "24 小时吨数"), why, query, "suffix: t").color_scheme(panels.plain())
+    return panel.decimals(1).span(8)
 
 
 def by_site(options: Options) -> table.Panel:
@@ -63,7 +64,7 @@ def by_site(options: Options) -> table.Panel:
   |> limit(n: 50)
   |> keep(columns: ["device_id", "name", "zone", "site", "trucks", "net"])"""
     panel = panels.rows_of(options.say("By weighbridge", "按地磅"), why, query).span(12).height(8)
-    return panel.override_by_name("net", [panels.unit("masskg")])
+    return readable(panel, ("device_id", "name", "zone", "net", "trucks", "site"), options)
 
 
 def _mass(options: Options) -> timeseries.Panel:
@@ -91,7 +92,7 @@ union(tables: [entries, values])
 
 
 def _weighed() -> str:
-    """A row for each weighbridge: trucks and net mass of a day."""
+    """A row for each weighbridge: trucks and tonnes of a day."""
     return f"""events = from(bucket: "{READINGS}")
   |> range(start: {flux.lately(_DAY_H)}, stop: v.timeRangeStop)
   |> filter(fn: (r) => r._measurement == "waste_weighbridge" and r._field == "net_kg")
@@ -101,5 +102,6 @@ entries = {registry("waste_weighbridge", "name", "zone", "site")}
 union(tables: [entries, net |> group(columns: ["device_id", "_field"]), trucks |> group(columns: ["device_id", "_field"])])
   |> {BY_DEVICE}
   |> filter(fn: (r) => exists r.zone and exists r.net)
+  |> map(fn: (r) => ({{r with net: r.net / 1000.0}}))
   |> filter(fn: (r) => {PICKED})
   |> group()"""

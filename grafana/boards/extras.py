@@ -9,13 +9,12 @@ from grafana_foundation_sdk.models.dashboard import DynamicConfigValue, Panel
 from grafana_foundation_sdk.models.xychart import SeriesMapping
 
 from grafana import flux, palette, panels
+from grafana.boards.tables import NEVER_H, readable
 from grafana.flux import BY_DEVICE, PICKED, registry
 from grafana.marks import fixed
 from grafana.options import Options
 from grafana.target import SOURCE, Flux
 from schemas.fields import AGGREGATES, OPS
-
-_NEVER = 9_999.0  # hours: it does not rise
 
 Extra = tuple[str, Sequence[Builder[Panel]]]
 
@@ -146,15 +145,13 @@ union(tables: [entries, latest, earlier])
   |> filter(fn: (r) => {PICKED})
   |> group()
   |> map(fn: (r) => ({{r with rise: (r.fill - r.before) / 6.0}}))
-  |> map(fn: (r) => ({{r with hours: if r.rise > 0.0001 then (1.0 - r.fill) / r.rise else {_NEVER}}}))
+  |> map(fn: (r) => ({{r with hours: if r.rise > 0.0001 then (1.0 - r.fill) / r.rise else {NEVER_H}}}))
   |> map(fn: (r) => ({{r with hours: if r.fill >= 1.0 then 0.0 else r.hours}}))
   |> sort(columns: ["hours"])
   |> limit(n: {rows})
   |> keep(columns: ["device_id", "name", "zone", "site", "before", "fill", "hours"])"""
-    panel = panels.rows_of(title, why, query).span(12).height(10)
-    panel.override_by_regexp("/^(fill|before)$/", [DynamicConfigValue("unit", "percentunit")])
-    never = [{"type": "range", "options": {"from": 5_000, "to": None, "result": {"text": "–"}}}]
-    return panel.override_by_name("hours", [DynamicConfigValue("unit", "h"), DynamicConfigValue("mappings", never)])
+    columns = ("device_id", "name", "zone", "fill", "hours", "before", "site")
+    return readable(panels.rows_of(title, why, query).span(12).height(10), columns, options)
 
 
 def bike(options: Options) -> list[Extra]:

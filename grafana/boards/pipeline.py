@@ -5,6 +5,7 @@ from grafana_foundation_sdk.builders.dashboard import Dashboard
 
 from grafana import flux, panels
 from grafana.boards.health import FLOW, RUNNING, health
+from grafana.boards.tables import readable
 from grafana.boards.whole import figures, where
 from grafana.frame import frame, row
 from grafana.options import Options
@@ -62,7 +63,8 @@ def flagged(options: Options) -> table.Panel:
   |> keep(columns: ["kind", "reason", "readings"])
   |> sort(columns: ["readings"], desc: true)
   |> limit(n: 100)"""
-    return panels.rows_of(options.say("Why suspect", "可疑原因"), why, query).span(12).height(8)
+    panel = panels.rows_of(options.say("Why suspect", "可疑原因"), why, query).span(12).height(8)
+    return readable(panel, ("kind", "reason", "readings"), options)
 
 
 def silent(options: Options) -> table.Panel:
@@ -78,4 +80,5 @@ condition
   |> sort(columns: ["seen"])
   |> limit(n: 50)"""
     )
-    return panels.rows_of(options.say("Silent devices", "失联设备"), why, query).span(12).height(14)
+    panel = panels.rows_of(options.say("Silent devices", "失联设备"), why, query).span(12).height(14)
+    return readable(panel, ("device_id", "name", "zone", "seen", "interval_s", "site"), options)

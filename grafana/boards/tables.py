@@ -1,5 +1,8 @@
 """The worst ten of a kind as one table: newest values, quality marked, age, with the way to the device."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from grafana_foundation_sdk.builders import table
 from grafana_foundation_sdk.models.dashboard import DataTransformerConfig, DynamicConfigValue
 
@@ -10,11 +13,29 @@ from grafana.options import Options
 from grafana.targets import WORST
 from grafana.units import unit_of
 from grafana.variables import TITLES, device_link
-from grafana.words import name_of
+from grafana.words import Words, name_of
 from schemas.kind import Kind, Stream
 from schemas.metric import Metric, Nature
 
 _MOST_COLUMNS = 9
+NEVER_H = 9_999.0  # hours to full of what does not rise
+WORDS = {
+    "device_id": TITLES["device"],
+    "name": Words("Name", "名称"),
+    "zone": TITLES["zone"],
+    "site": TITLES["site"],
+    "quality": Words("Quality", "质量"),
+    "seen": Words("Last reading", "最近上报"),
+    "interval_s": Words("Reports every", "上报周期"),
+    "before": Words("Six hours ago", "六小时前"),
+    "fill": Words("Full", "填充率"),
+    "hours": Words("Full in", "满载还需"),
+    "trucks": Words("Trucks", "车次"),
+    "net": Words("Net", "净重"),
+    "kind": Words("Kind", "类型"),
+    "reason": Words("Value and reason", "数值与原因"),
+    "readings": Words("Readings", "读数"),
+}
 
 
 def worst(stream: Stream, kind: Kind, options: Options, rows: int = 10) -> table.Panel:
@@ -73,14 +94,36 @@ def _coloured() -> DynamicConfigValue:
 
 
 def _titles(metrics: list[Metric], options: Options) -> DataTransformerConfig:
-    columns = {
-        "device_id": TITLES["device"].of(options.language),
-        "name": options.say("Name", "名称"),
-        "zone": TITLES["zone"].of(options.language),
-        "site": TITLES["site"].of(options.language),
-        **{metric.name: name_of(metric, options.language) for metric in metrics},
-        "quality": options.say("Quality", "质量"),
-        "seen": options.say("Last reading", "最近上报"),
-    }
+    entry = {name: WORDS[name].of(options.language) for name in ("device_id", "name", "zone", "site")}
+    numbers = {metric.name: name_of(metric, options.language) for metric in metrics}
+    rest = {name: WORDS[name].of(options.language) for name in ("quality", "seen")}
+    return _ordered(entry | numbers | rest)
+
+
+def _ordered(columns: dict[str, str]) -> DataTransformerConfig:
     places = {name: place for place, name in enumerate(columns)}
     return DataTransformerConfig("organize", options={"indexByName": places, "renameByName": columns, "excludeByName": {}})
+
+
+def readable(panel: table.Panel, columns: Sequence[str], options: Options) -> table.Panel:
+    """A query's columns in this order, by names that people use; the device as a way to its page."""
+    words = {name: WORDS[name].of(options.language) for name in columns}
+    panel.with_transformation(_ordered(words))
+    for name, properties in _properties(options).items():
+        if name in words:
+            panel.override_by_name(words[name], [DynamicConfigValue(key, value) for key, value in properties.items()])
+    return panel
+
+
+def _properties(options: Options) -> dict[str, dict[str, Any]]:
+    never = [{"type": "range", "options": {"from": NEVER_H / 2, "to": 2 * NEVER_H, "result": {"text": "–"}}}]
+    return {
+        "device_id": {"links": [device_link(options)]},
+        "zone": {"mappings": [each.to_json() for each in named(options.titles)]},
+        "seen": {"unit": "dateTimeFromNow"},
+        "interval_s": {"unit": "s"},
+        "fill": {"unit": "percentunit"},
+        "before": {"unit": "percentunit"},
+        "hours": {"unit": "h", "mappings": never},
+        "net": {"unit": "suffix: t", "decimals": 1},
+    }

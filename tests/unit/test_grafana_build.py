@@ -251,7 +251,6 @@ def test_every_unit_of_a_metric_is_one_of_grafanas() -> None:
         "kwatth",
         "volt",
         "amp",
-        "masskg",
         "conmgm3",
         "percent",
         "percentunit",
