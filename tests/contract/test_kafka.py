@@ -185,7 +185,7 @@ def test_a_commit_keeps_offset_and_clock_and_a_restart_resumes_there(kafka: Kafk
     one, other = Partition(topic, 0), Partition(topic, 1)
     assert first.source.committed([one, other]) == {one: None, other: None}
     first.source.commit({one: Position(7, 1_700_000_000_000), other: Position(10)})
-    assert first.source.committed([one, other]) == {one: (7, 1_700_000_000_000), other: (10, 0)}
+    assert first.source.committed([one, other]) == {one: Position(7, 1_700_000_000_000), other: Position(10)}
     first.source.close()
     second = Member(kafka, group, topic)
     second.until_read(3)
@@ -284,7 +284,7 @@ def test_an_offset_that_is_gone_goes_on_at_the_first_that_is_there(kafka: Kafka)
     )
     second.until_read(4)
     assert [record.offset for record in second.read] == [6, 7, 8, 9]
-    assert seen == [((2, 0), (6, 10))]
+    assert seen == [(Position(2), (6, 10))]
 
 
 # The group
@@ -326,7 +326,7 @@ def test_what_is_revoked_may_still_be_committed(kafka: Kafka) -> None:
     poll_until(lambda: len(first.read) + len(second.read) == 4, first, second)
     assert {(record.partition, record.offset) for record in first.read + second.read} == {(0, 3), (0, 4), (1, 3), (1, 4)}
     partitions = [Partition(topic, number) for number in range(2)]
-    assert second.source.committed(partitions) == {partition: (3, 1_000 + partition.number) for partition in partitions}
+    assert second.source.committed(partitions) == {partition: Position(3, 1_000 + partition.number) for partition in partitions}
 
 
 def test_a_pause_ends_with_the_assignment(kafka: Kafka) -> None:
@@ -466,7 +466,7 @@ def test_a_broker_that_died_is_found_again(kafka: Kafka) -> None:
         return all(set(one.values()) >= {b"4", b"before", b"again"} for one in (member, newcomer))
 
     eventually(all_read, timeout_s=60)
-    assert member.source.committed([partition]) == {partition: (5, 77)}
+    assert member.source.committed([partition]) == {partition: Position(5, 77)}
 
 
 def send_all(sink: RecordSink, topic: str) -> None:
@@ -508,7 +508,7 @@ def test_questions_ask_to_retry_later_while_kafka_is_away(kafka: Kafka) -> None:
         return True
 
     eventually(committed, timeout_s=60)
-    assert member.source.committed([partition]) == {partition: (3, 9)}
+    assert member.source.committed([partition]) == {partition: Position(3, 9)}
 
 
 # Across clients
