@@ -524,10 +524,10 @@ def test_both_clients_share_a_group(stack: Stack) -> None:
         poll_until(lambda: all(len(member.ledger.held) == 2 for member in members), *members)
         for member in members:
             member.source.commit({partition: Position(4, 7) for partition in member.ledger.held})
-            assert set(member.source.committed(member.ledger.held).values()) == {(4, 7)}
+            assert set(member.source.committed(member.ledger.held).values()) == {Position(4, 7)}
         members[0].source.close()
         members[1].until_held(4)
-        assert set(members[1].source.committed(members[1].ledger.held).values()) == {(4, 7)}
+        assert set(members[1].source.committed(members[1].ledger.held).values()) == {Position(4, 7)}
     finally:
         for kafka in kafkas:
             kafka.close()
