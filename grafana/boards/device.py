@@ -186,6 +186,7 @@ def _suspect(options: Options) -> stat.Panel:
     query = f"""from(bucket: "{READINGS}")
   |> {flux.RANGE}
   |> filter(fn: (r) => {ONE} and r._field == "quality")
+  |> group()
   |> map(fn: (r) => ({{_value: if r._value == "suspect" then 1.0 else 0.0}}))
   |> mean()"""
     why = options.say("Suspect readings among those of the range.", "所选时段内可疑读数占比。")
