@@ -90,6 +90,8 @@ def reason_to_be_empty(answer: Answer, devices: Sequence[Device]) -> str:
         return "lines of devices come with a site or a device chosen"
     if 'from(bucket: "alerts")' in asked.flux and "ops" not in asked.flux:
         return "nothing need have fired in the range"
+    if asked.panel in {"Suspect share", "可疑占比"}:
+        return "nothing need have come in the last hour of the range, of which it is a share"
     if asked.panel in {"Silent devices", "Why suspect", "失联设备", "可疑原因"}:
         return "nobody need be silent, nothing need be suspect"
     if not any(_reads(asked, device) and _is_chosen(device, chosen) for device in devices):

@@ -121,4 +121,5 @@ def _suspect_share(of: str) -> str:
   |> filter(fn: (r) => r._field == "quality")
   |> group()
   |> map(fn: (r) => ({{_value: if r._value == "suspect" then 1.0 else 0.0}}))
-  |> mean()"""
+  |> mean()
+  |> filter(fn: (r) => exists r._value)"""
