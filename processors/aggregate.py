@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
+from processors.lookup import follow
 from processors.task import Task
 from processors.windows.book import Place
 from processors.windows.calendar import Calendar
@@ -55,13 +56,9 @@ class AggregateTasks:
         self._ladders = {topics.aggregate(ladder.below, name): ladder for ladder in LADDERS for name in streams}
         self._zones = {topics.zone_part(name) for name in streams}
         self.topics = [topic for name in streams for topic in read_of(name)]
-        self.problems: list[str] = []
 
     def refresh(self, *, up_to_now: bool = False) -> None:
-        for key, value in self._table.changes(up_to_now=up_to_now):
-            problem = self._roster.apply(key.decode(errors="replace"), value)
-            if problem:
-                self.problems.append(problem)
+        follow(self._table, self._roster.apply, up_to_now=up_to_now)
 
     def memory_ms(self, partition: Partition) -> int:  # noqa: ARG002
         """Nothing is warmed: minutes have their journal, and windows hold what those above them need."""

@@ -11,6 +11,7 @@ from typing import Protocol
 
 import structlog
 
+from processors.lookup import follow
 from processors.rules.board import Board
 from processors.rules.counting import CountTask
 from processors.rules.grouping import GroupTask
@@ -63,10 +64,7 @@ class AlertTasks:
         self.topics = [*map(topics.reading, streams), *self._levels, GROUP, topics.ALERT]
 
     def refresh(self, *, up_to_now: bool = False) -> None:
-        for key, value in self._devices.changes(up_to_now=up_to_now):
-            problem = self._registry.apply(key.decode(errors="replace"), value)
-            if problem:
-                log.warning("registry_entry_unreadable", why=problem)
+        follow(self._devices, self._registry.apply, up_to_now=up_to_now)
         book = self._books.current()
         if book is not self._plans.book:
             self._plans.take(book)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from processors.judge import Impossible, Memory, judge
 from processors.limits import Limits, limits_of
+from processors.lookup import follow
 from processors.task import Output
 from schemas import codec, topics
 from schemas.dead import DeadLetter, Fault, letters, to_record
@@ -233,13 +234,9 @@ class ValidateTasks:
         self._registry = Registry()
         # An hour less than the bucket keeps, so that a point is never refused for being on the edge
         self._retention_ms = retention_days * DAY_MS - HOUR_MS
-        self.problems: list[str] = []
 
     def refresh(self, *, up_to_now: bool = False) -> None:
-        for key, value in self._table.changes(up_to_now=up_to_now):
-            problem = self._registry.apply(key.decode(errors="replace"), value)
-            if problem:
-                self.problems.append(problem)
+        follow(self._table, self._registry.apply, up_to_now=up_to_now)
 
     def memory_ms(self, partition: Partition) -> int:
         return BY_NAME[topics.stream_of(partition.topic)].memory_ms

@@ -1,9 +1,11 @@
 """Fixtures every test may use: `servers` (where the real ones are) and `stack` (to kill, pause and restart them)."""
 
+import logging
 import sys
 from collections.abc import Iterator
 
 import pytest
+import structlog
 
 from deploy.native import Endpoints, NativeError, Stack, progress_to
 from deploy.settings import load_settings
@@ -43,3 +45,11 @@ def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
 @pytest.fixture(scope="session")
 def servers(stack: Stack) -> Endpoints:
     return stack.endpoints()
+
+
+@pytest.fixture
+def quiet_log() -> Iterator[None]:
+    """Each start of a partition is a line, and in some tests there are thousands."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    yield
+    structlog.reset_defaults()

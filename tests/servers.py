@@ -2,7 +2,6 @@
 
 import random
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -11,17 +10,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from deploy.native import Stack
-from deploy.native.ports import LOOPBACK
+from deploy.native.ports import BASES, first_of_free
 from deploy.settings import Settings, load_settings
 
 _ROOT = Path(__file__).parents[1]
-_BELOW_EPHEMERAL = range(20_000, 32_000, 16)
 _PORTS_PER_SESSION = 13
 
 
 def fresh_settings(home: Path, **given: object) -> Settings:
     """Settings of native servers in `home` on ports that were free a moment ago; the cache is the machine's own."""
-    base = _free_ports()
+    base = first_of_free(_PORTS_PER_SESSION, random.SystemRandom().sample(BASES, k=len(BASES)))
     ours: dict[str, object] = {
         "home": home,
         "kafka_bootstrap": "",
@@ -57,20 +55,3 @@ def guarded_stack(**given: object) -> Iterator[Stack]:
         guard.stdin.close()  # the guard's sign to end what is left
         guard.wait(timeout=60)
         shutil.rmtree(home, ignore_errors=True)
-
-
-def _free_ports() -> int:
-    """The first of a run of free ports, below those the kernel hands out by itself."""
-    for base in random.SystemRandom().sample(_BELOW_EPHEMERAL, k=len(_BELOW_EPHEMERAL)):
-        if all(_free(base + offset) for offset in range(_PORTS_PER_SESSION)):
-            return base
-    raise RuntimeError("no run of free ports")
-
-
-def _free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind((LOOPBACK, port))
-        except OSError:
-            return False
-    return True

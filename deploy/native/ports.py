@@ -3,12 +3,14 @@
 import errno
 import os
 import socket
+from collections.abc import Iterable
 from pathlib import Path
 
 from deploy.native import process
 from deploy.native.problems import NativeError
 
 LOOPBACK = "127.0.0.1"
+BASES = range(20_000, 32_000, 16)  # for servers of a while: below those that the kernel hands out by itself
 _LISTENING = "0A"
 
 
@@ -26,6 +28,23 @@ def require_free(server: str, port: int, setting: str, home: Path) -> None:
             if error.errno != errno.EADDRINUSE:
                 raise
             raise _busy(server, port, setting, home) from None
+
+
+def first_of_free(count: int, bases: Iterable[int]) -> int:
+    """The first of these with so many free ports from it on."""
+    for base in bases:
+        if all(_is_free(base + offset) for offset in range(count)):
+            return base
+    raise RuntimeError("no run of free ports")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True
 
 
 def accepts(port: int, seconds: float = 0.5) -> bool:

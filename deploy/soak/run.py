@@ -1,7 +1,6 @@
 """`hanan soak`: a deployment of its own under steady load, in which something dies now and then; at the end the verdict."""
 
 import shutil
-import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +11,7 @@ from random import Random
 
 from deploy.clock import wall_ms
 from deploy.native import Progress, Stack
-from deploy.native.ports import LOOPBACK
+from deploy.native.ports import BASES, first_of_free
 from deploy.settings import Settings, load_settings
 from deploy.soak.memory import Life, Memory, chart, draw
 from deploy.soak.oracle import Verdict
@@ -22,7 +21,6 @@ from deploy.soak.trial import Plan, trial
 _SAMPLE_S, _SAY_S = 2.0, 60.0
 _LONGEST_ABSENCE_S = 5.0
 _PORTS = 12
-_FROM, _TO = 20_000, 32_000  # below those that the kernel hands out by itself
 
 Say = Callable[[str], None]
 
@@ -93,7 +91,7 @@ def _keep_figures(home: Path, memory: Memory) -> list[Path]:
 @contextmanager
 def _servers(settings: Settings, home: Path, progress: Progress, *, keep: bool) -> Iterator[Stack]:
     """Native servers of their own on free ports, so that nothing of the deployment's is touched."""
-    base = _free_ports()
+    base = first_of_free(_PORTS, BASES)
     given = {
         "home": home,
         "kafka_bootstrap": "",
@@ -123,20 +121,3 @@ def _servers(settings: Settings, home: Path, progress: Progress, *, keep: bool) 
         stack.stop()
         if not keep:
             shutil.rmtree(home, ignore_errors=True)
-
-
-def _free_ports() -> int:
-    """The first of a run of free ports."""
-    for base in range(_FROM, _TO, 16):
-        if all(_is_free(base + offset) for offset in range(_PORTS)):
-            return base
-    raise RuntimeError("no run of free ports")
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind((LOOPBACK, port))
-        except OSError:
-            return False
-    return True

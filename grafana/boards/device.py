@@ -186,10 +186,7 @@ def _suspect(options: Options) -> stat.Panel:
     query = f"""from(bucket: "{READINGS}")
   |> {flux.RANGE}
   |> filter(fn: (r) => {ONE} and r._field == "quality")
-  |> group()
-  |> map(fn: (r) => ({{_value: if r._value == "suspect" then 1.0 else 0.0}}))
-  |> mean()
-  |> filter(fn: (r) => exists r._value)"""
+  |> {flux.SUSPECT_SHARE}"""
     why = options.say("Suspect readings among those of the range.", "所选时段内可疑读数占比。")
     limit = steps([(None, palette.GOOD), (0.02, palette.WARN), (0.1, palette.BAD)])
     return panels.number(options.say("Suspect share", "可疑占比"), why, query, "percentunit").thresholds(limit)

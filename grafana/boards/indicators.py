@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from grafana_foundation_sdk.builders import stat, table, timeseries
 from grafana_foundation_sdk.builders.dashboard import DashboardLink, ThresholdsConfig
-from grafana_foundation_sdk.models.dashboard import DashboardLinkType, DataTransformerConfig, DynamicConfigValue
+from grafana_foundation_sdk.models.dashboard import DashboardLinkType, DynamicConfigValue
 
 from grafana import flux, palette, panels
+from grafana.boards.tables import ordered
 from grafana.fields import level_choice
 from grafana.marks import fixed, named, steps
 from grafana.options import Options
@@ -86,10 +87,7 @@ def compared(stream: Stream, options: Options) -> table.Panel:
     )
     panel = panels.rows_of(options.say("Zones compared", "片区对比"), text, query)
     titles = {"zone": TITLES["zone"].of(options.language), **{row.name: name_of(row, options.language) for row in rows}}
-    places = {name: place for place, name in enumerate(titles)}
-    panel.with_transformation(
-        DataTransformerConfig("organize", options={"indexByName": places, "renameByName": titles, "excludeByName": {}})
-    )
+    panel.with_transformation(ordered(titles))
     names = {**options.titles, DISTRICT: district(options)}
     panel.override_by_name(titles["zone"], [DynamicConfigValue("mappings", [each.to_json() for each in named(names)])])
     for row in rows:

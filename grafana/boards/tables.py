@@ -1,6 +1,6 @@
 """The worst ten of a kind as one table: newest values, quality marked, age, with the way to the device."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from grafana_foundation_sdk.builders import table
@@ -51,17 +51,12 @@ def worst(stream: Stream, kind: Kind, options: Options, rows: int = 10) -> table
         "A suspect reading says so; its device's page tells why.",
         f"最近 {hours} 小时内的最新值，最多 {rows} 台设备，{which}。可疑读数已标注，原因见设备页。",
     )
-    panel = panels.rows_of(title, text, query).height(3 + rows * 2 // 3).with_transformation(_titles(metrics, options))
+    panel = panels.rows_of(title, text, query).height(3 + rows * 2 // 3)
+    columns = ("device_id", "name", "zone", "site", *names, "quality", "seen")
+    readable(panel, columns, options, {metric.name: name_of(metric, options.language) for metric in metrics})
     for metric in metrics:
         _column(panel, stream, kind, metric, options)
-    panel.override_by_name(
-        options.say("Quality", "质量"),
-        [DynamicConfigValue("mappings", [each.to_json() for each in quality_mapping(options.language)]), _coloured()],
-    )
-    zones = [each.to_json() for each in named(options.titles)]
-    panel.override_by_name(TITLES["zone"].of(options.language), [DynamicConfigValue("mappings", zones)])
-    panel.override_by_name(options.say("Last reading", "最近上报"), [DynamicConfigValue("unit", "dateTimeFromNow")])
-    return panel.override_by_name(TITLES["device"].of(options.language), [DynamicConfigValue("links", [device_link(options)])])
+    return panel
 
 
 def order(stream: Stream, kind: Kind) -> tuple[Metric, bool]:
@@ -93,26 +88,20 @@ def _coloured() -> DynamicConfigValue:
     return DynamicConfigValue("custom.displayMode", "color-text")
 
 
-def _titles(metrics: list[Metric], options: Options) -> DataTransformerConfig:
-    entry = {name: WORDS[name].of(options.language) for name in ("device_id", "name", "zone", "site")}
-    numbers = {metric.name: name_of(metric, options.language) for metric in metrics}
-    rest = {name: WORDS[name].of(options.language) for name in ("quality", "seen")}
-    return _ordered(entry | numbers | rest)
-
-
-def _ordered(columns: dict[str, str]) -> DataTransformerConfig:
-    places = {name: place for place, name in enumerate(columns)}
-    return DataTransformerConfig("organize", options={"indexByName": places, "renameByName": columns, "excludeByName": {}})
-
-
-def readable(panel: table.Panel, columns: Sequence[str], options: Options) -> table.Panel:
-    """A query's columns in this order, by names that people use; the device as a way to its page."""
-    words = {name: WORDS[name].of(options.language) for name in columns}
-    panel.with_transformation(_ordered(words))
+def readable(panel: table.Panel, columns: Sequence[str], options: Options, words: Mapping[str, str] = {}) -> table.Panel:
+    """A query's columns in this order, by names that people use: of metrics those in `words`, else WORDS."""
+    titles = {name: words[name] if name in words else WORDS[name].of(options.language) for name in columns}
+    panel.with_transformation(ordered(titles))
     for name, properties in _properties(options).items():
-        if name in words:
-            panel.override_by_name(words[name], [DynamicConfigValue(key, value) for key, value in properties.items()])
+        if name in titles and name not in words:
+            panel.override_by_name(titles[name], [DynamicConfigValue(key, value) for key, value in properties.items()])
     return panel
+
+
+def ordered(titles: Mapping[str, str]) -> DataTransformerConfig:
+    """Columns in this order, by these titles."""
+    places = {name: place for place, name in enumerate(titles)}
+    return DataTransformerConfig("organize", options={"indexByName": places, "renameByName": titles, "excludeByName": {}})
 
 
 def _properties(options: Options) -> dict[str, dict[str, Any]]:
@@ -120,6 +109,10 @@ def _properties(options: Options) -> dict[str, dict[str, Any]]:
     return {
         "device_id": {"links": [device_link(options)]},
         "zone": {"mappings": [each.to_json() for each in named(options.titles)]},
+        "quality": {
+            "mappings": [each.to_json() for each in quality_mapping(options.language)],
+            "custom.displayMode": "color-text",
+        },
         "seen": {"unit": "dateTimeFromNow"},
         "interval_s": {"unit": "s"},
         "fill": {"unit": "percentunit"},

@@ -119,7 +119,4 @@ def _suspect_share(of: str) -> str:
   |> range(start: {flux.lately_minutes(60)}, stop: v.timeRangeStop)
   |> filter(fn: (r) => {flux.of(of)})
   |> filter(fn: (r) => r._field == "quality")
-  |> group()
-  |> map(fn: (r) => ({{_value: if r._value == "suspect" then 1.0 else 0.0}}))
-  |> mean()
-  |> filter(fn: (r) => exists r._value)"""
+  |> {flux.SUSPECT_SHARE}"""

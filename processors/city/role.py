@@ -6,6 +6,7 @@ from processors.city.gather import GatherTask
 from processors.city.measured import Sight, levels_of
 from processors.city.spans import memory_ms
 from processors.city.state import CityTask
+from processors.lookup import follow
 from processors.task import Task
 from processors.windows.book import Place
 from processors.windows.calendar import Calendar
@@ -46,13 +47,9 @@ class CityTasks:
             topics.aggregate(level, name): level for name, stream in self._streams.items() for level in levels_of(stream)
         }
         self.topics = [*self._levels, *map(topics.city_part, self._streams)]
-        self.problems: list[str] = []
 
     def refresh(self, *, up_to_now: bool = False) -> None:
-        for key, value in self._table.changes(up_to_now=up_to_now):
-            problem = self._registry.apply(key.decode(errors="replace"), value)
-            if problem:
-                self.problems.append(problem)
+        follow(self._table, self._registry.apply, up_to_now=up_to_now)
 
     def memory_ms(self, partition: Partition) -> int:
         stream = self._streams[topics.stream_of(partition.topic)]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from processors.rules.board import Board
 from processors.rules.company import Company
 from processors.rules.engine import Engine, Watched
-from processors.rules.watching import DEVICE, Plans, orphans, to_record
+from processors.rules.watching import DEVICE, Plans, orphans, write
 from processors.task import Output
 from schemas import codec
 from schemas.alert import GROUP, Alert, Place, slot_key
@@ -42,11 +42,7 @@ class GroupTask:
             self._take(record, muted=False)
         self._position = Position(records[-1].offset + 1, clock_ms)
         out = Output()
-        for alert in self._engine.changes:
-            out.records.append(to_record(alert))
-            if alert.n:
-                out.counts["alerts", alert.stream, alert.change.value] += 1
-        self._engine.changes.clear()
+        write(self._engine, out)
         return out
 
     def _keep_up(self, clock_ms: int, place: Place) -> None:

@@ -135,7 +135,7 @@ class AlertTask:
                 if watched.groups:
                     self._forward(watched, record, out)
         self._position = Position(records[-1].offset + 1, clock_ms)
-        self._write(out)
+        write(self._engine, out)
         self._tell_time(clock_ms, out)
         return out
 
@@ -261,13 +261,6 @@ class AlertTask:
         for key in watched.groups:
             out.records.append(_new_record((GROUP, key, record.value, headers, record.timestamp_ms, None)))
 
-    def _write(self, out: Output) -> None:
-        for alert in self._engine.changes:
-            out.records.append(to_record(alert))
-            if alert.n:
-                out.counts["alerts", self._stream.name, alert.change.value] += 1
-        self._engine.changes.clear()
-
 
 DEVICE = "device"  # header of what is passed on to be compared
 _new_record = OutRecord._make  # half the price of the constructor
@@ -281,6 +274,15 @@ def orphans(known: Iterable[Alert], of: Place, answered: Callable[[Alert], bool]
         for alert in known
         if alert.place[:2] == of[:2] and (alert.is_open or alert.state is State.PENDING) and not answered(alert)
     ]
+
+
+def write(engine: Engine, out: Output) -> None:
+    """The alerts that changed. Those that nobody was told of yet (n is 0) are not counted."""
+    for alert in engine.changes:
+        out.records.append(to_record(alert))
+        if alert.n:
+            out.counts["alerts", alert.stream, alert.change.value] += 1
+    engine.changes.clear()
 
 
 def to_record(alert: Alert) -> OutRecord:

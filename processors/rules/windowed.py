@@ -10,7 +10,7 @@ from typing import Any
 from processors.rules.board import Board
 from processors.rules.engine import Engine, Watched
 from processors.rules.terms import Term
-from processors.rules.watching import Plans, orphans, to_record
+from processors.rules.watching import Plans, orphans, write
 from processors.task import Output
 from processors.windows.sketch import quantile
 from schemas import aggregate, topics
@@ -64,11 +64,7 @@ class WindowTask:
                 self._engine.judge(watched, WindowView(window, watched), window["end"], self._engine.place(record.offset))
         self._position = Position(records[-1].offset + 1, clock_ms)
         out = Output()
-        for alert in self._engine.changes:
-            out.records.append(to_record(alert))
-            if alert.n:
-                out.counts["alerts", alert.stream, alert.change.value] += 1
-        self._engine.changes.clear()
+        write(self._engine, out)
         return out
 
     def _news(self, record: Record) -> Sequence[tuple[Watched, Window]]:

@@ -3,13 +3,10 @@
 `HANAN_LONG=1` tries thousands of logs; `HANAN_SEED=…` tries one again.
 """
 
-import logging
 import os
-from collections.abc import Iterator
 from random import Random
 
 import pytest
-import structlog
 
 from processors.windows.calendar import Calendar
 from schemas import topics
@@ -22,12 +19,7 @@ CASES_IN_A_TEST, TESTS = (100, 20) if LONG else (4, 6)
 NEW_YEAR = 1_767_196_800_000  # 2026-01-01T00:00:00+08:00
 SUMMER = 1_784_100_000_000
 
-
-@pytest.fixture(autouse=True)
-def _quiet() -> Iterator[None]:
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    yield
-    structlog.reset_defaults()
+pytestmark = pytest.mark.usefixtures("quiet_log")
 
 
 @pytest.mark.timeout(3_600 if LONG else 300)

@@ -3,13 +3,10 @@
 `HANAN_LONG=1` tries thousands of logs instead of some hundred; `HANAN_SEED=…` tries one again.
 """
 
-import logging
 import os
-from collections.abc import Iterator
 from random import Random
 
 import pytest
-import structlog
 
 from processors.windows.calendar import Calendar
 from schemas import topics
@@ -24,13 +21,7 @@ SEED = os.environ.get("HANAN_SEED")
 CASES_IN_A_TEST = 200 if LONG else 15
 TESTS = 50 if LONG else 20
 
-
-@pytest.fixture(autouse=True)
-def _quiet() -> Iterator[None]:
-    """Each start of a partition is a line, and here there are thousands."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    yield
-    structlog.reset_defaults()
+pytestmark = pytest.mark.usefixtures("quiet_log")
 
 
 @pytest.mark.timeout(3_600 if LONG else 300)

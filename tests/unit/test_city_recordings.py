@@ -1,13 +1,10 @@
 """The hand checks of docs/city.md by the code: recordings through validate, aggregate and city, in memory."""
 
-import logging
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-import structlog
 
 from deploy.cli.feed import default_data
 from deploy.demo.recordings import NAMES, open_recording, present
@@ -18,19 +15,13 @@ from tests.city_recordings import points_of
 DATA = default_data()
 
 pytestmark = [
+    pytest.mark.usefixtures("quiet_log"),
     pytest.mark.recordings,
     pytest.mark.timeout(300),
     pytest.mark.skipif(
         not DATA.is_dir() or set(present(DATA)) != set(NAMES), reason=f"the recordings are not in {DATA}; set HANAN_DATA"
     ),
 ]
-
-
-@pytest.fixture(autouse=True)
-def _quiet() -> Iterator[None]:
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    yield
-    structlog.reset_defaults()
 
 
 def district(name: str, time_zone: str, period: tuple[str, str], window: tuple[str, str], **params: Any) -> dict[str, float]:

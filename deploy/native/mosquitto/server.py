@@ -66,7 +66,7 @@ class MosquittoServer:
         return Template(_CONFIGURATION.read_text()).substitute(
             port=self._settings.mqtt_port,
             address=ports.LOOPBACK,
-            # Started by root, the broker would become the user `mosquitto`, who cannot reach a home such as /root/.hanan.
+            # Started by root, the broker would become the user `mosquitto`, who cannot reach a home below root's own.
             user_line="user root" if os.geteuid() == 0 else "",
             password_file=users.password_file(self._settings),
             acl_file=acl,
