@@ -5,7 +5,7 @@ from typing import Any
 
 import structlog
 
-from deploy.native import endpoints
+from deploy.native.endpoints import endpoints
 from deploy.settings import Settings
 from processors.io.kafka_read import TableReader
 from schemas import alert as alerts

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from contextlib import closing
 from typing import Any
 
-from deploy.native import Endpoints, endpoints
+from deploy.native.endpoints import Endpoints, endpoints
 from deploy.observe import lag_by_stream
 from deploy.reconcile import Account, Identity, by_origin, raw_side, reading_side, refused_side, stored_side
-from deploy.roles import STORE_GROUP
+from deploy.roles import groups
 from deploy.settings import Settings
 from processors.io.influx import InfluxReader
 from processors.io.kafka_admin import Admin
@@ -31,7 +31,7 @@ def under_way(settings: Settings) -> tuple[int, int]:
     with closing(Admin(endpoints(settings).kafka_bootstrap)) as admin:
         lag = sum(lag_by_stream(admin).values())
         partitions = admin.partitions(map(topics.reading, names))
-        committed = admin.committed(STORE_GROUP, partitions)
+        committed = admin.committed(groups.STORE, partitions)
     clocks = [committed[partition].clock_ms if partition in committed else 0 for partition in partitions]
     return lag, max(0, min(clocks, default=0) - _SKEW_MS)
 

@@ -10,8 +10,9 @@ from contextlib import closing, contextmanager
 
 import structlog
 
-from deploy.native import NativeError, Stack
+from deploy.native.brokers import broker
 from deploy.native.mqtt import Figures, Listener
+from deploy.native.problems import NativeError
 from deploy.settings import Settings
 from schemas.ports import Meter
 
@@ -28,9 +29,7 @@ def watching_broker(settings: Settings, meter: Meter) -> Iterator[None]:
         yield
         return
     ended = threading.Event()
-    watcher = threading.Thread(
-        target=_watch, args=(Stack(settings).mqtt_listener, meter, ended), name="broker-watch", daemon=True
-    )
+    watcher = threading.Thread(target=_watch, args=(broker(settings).listen, meter, ended), name="broker-watch", daemon=True)
     watcher.start()
     try:
         yield

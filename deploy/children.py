@@ -61,7 +61,12 @@ def running(home: Path) -> list[RoleFile]:
     return found
 
 
-def spawn(settings: Settings, name: str, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
+def spawn_role(settings: Settings, name: str) -> subprocess.Popen[bytes]:
+    """One process of a role, by its name `<role>-<number>`: `hanan run` without importing the whole command line."""
+    return spawn(settings, name, [name.rpartition("-")[0], "--name", name], "deploy.cli.run")
+
+
+def spawn(settings: Settings, name: str, arguments: Sequence[str], module: str = "deploy.cli.main") -> subprocess.Popen[bytes]:
     """`hanan <arguments>` as a child in a session of its own, so that Ctrl-C reaches only the one who asked for it.
 
     It ends with us, whatever ends us.
@@ -70,7 +75,7 @@ def spawn(settings: Settings, name: str, arguments: Sequence[str]) -> subprocess
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as sink:
         return subprocess.Popen(
-            [sys.executable, "-m", "deploy.cli.main", *arguments],
+            [sys.executable, "-m", module, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=sink,

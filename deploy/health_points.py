@@ -6,7 +6,7 @@ from contextlib import closing
 import structlog
 
 from deploy.clock import monotonic_ms
-from deploy.native import endpoints
+from deploy.native.endpoints import endpoints
 from deploy.settings import Settings
 from deploy.watch import RoleRow, ServerRow, StreamRow, Watch
 from processors.io.influx import InfluxWriter

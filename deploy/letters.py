@@ -4,7 +4,7 @@ import base64
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from deploy.native import endpoints
+from deploy.native.endpoints import endpoints
 from deploy.settings import Settings
 from processors.io.kafka_read import read_all
 from schemas import topics

@@ -8,8 +8,10 @@ from pathlib import Path
 import structlog
 
 from deploy import children
-from deploy.native import NativeError, endpoints, process
-from deploy.roles import READS, Reads, topics_of
+from deploy.native import process
+from deploy.native.endpoints import endpoints
+from deploy.native.problems import NativeError
+from deploy.roles.reads import READS, Reads, topics_of
 from deploy.settings import Settings
 from deploy.watch import Sample, Used, scrape
 from processors.io.kafka_admin import Admin

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from deploy import children
-from deploy.native import Progress
+from deploy.native.progress import Progress
 from deploy.settings import Settings
 from deploy.watch import scrape
 from ingest.slots import slots_of
@@ -38,7 +38,7 @@ class Operation:
             for role in reversed(FLOW):
                 for number in range(1, workers.get(role, 0) + 1):
                     name = f"{role}-{number}"
-                    self._roles[name] = children.spawn(self._settings, name, ["run", role, "--name", name])
+                    self._roles[name] = children.spawn_role(self._settings, name)
             deadline = time.monotonic() + _READY_SECONDS
             while waiting := self._not_ready():
                 step.waiting("for " + ", ".join(waiting))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from deploy.native import Progress
+from deploy.native.progress import Progress
 from deploy.registry_file import load_devices
 from deploy.registry_points import show_registry
 from deploy.settings import Settings

@@ -13,7 +13,8 @@ from itertools import groupby, islice
 from typing import Any, NamedTuple
 
 from deploy.clock import deployment_clock
-from deploy.native import Progress, endpoints
+from deploy.native.endpoints import endpoints
+from deploy.native.progress import Progress
 from deploy.settings import Settings
 from processors.aggregate import GROUP, read_of
 from processors.io import clients

@@ -10,7 +10,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 
 from deploy.clock import wall_ms
-from deploy.native import endpoints
+from deploy.native.endpoints import endpoints
 from deploy.settings import Settings
 from processors.io.influx import InfluxWriter
 from schemas.device import Device

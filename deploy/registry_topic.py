@@ -4,7 +4,7 @@ from contextlib import closing
 
 import structlog
 
-from deploy.native import endpoints
+from deploy.native.endpoints import endpoints
 from deploy.settings import Settings
 from processors.io.kafka_read import TableReader
 from schemas import topics

@@ -18,8 +18,9 @@ from typing import NamedTuple
 
 from deploy.clock import wall_ms
 from deploy.letters import Filter, Found, read_letters
-from deploy.native import Progress, endpoints
-from deploy.roles import open_sink
+from deploy.native.endpoints import endpoints
+from deploy.native.progress import Progress
+from deploy.roles.wiring import open_sink
 from deploy.settings import Settings
 from processors.io.kafka_admin import Admin, TopicSpec
 from processors.io.kafka_read import TableReader

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 
-from deploy.native import endpoints
-from deploy.roles import ALERT_GROUP, STORE_GROUP, VALIDATE_GROUP, topics_of
+from deploy.native.endpoints import endpoints
+from deploy.roles import groups
+from deploy.roles.reads import topics_of
 from deploy.settings import Settings
 from processors.io.kafka_admin import Admin
 from schemas import topics
@@ -30,7 +31,7 @@ class InUse(Exception):
 
 def roles() -> list[str]:
     """Those that can be taken back. Windows are not: `hanan recompute` makes them anew."""
-    return [group.removeprefix(_PREFIX) for group in (VALIDATE_GROUP, ALERT_GROUP, STORE_GROUP)]
+    return [group.removeprefix(_PREFIX) for group in (groups.VALIDATE, groups.ALERT, groups.STORE)]
 
 
 @dataclass

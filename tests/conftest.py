@@ -7,7 +7,10 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from deploy.native import Endpoints, NativeError, Stack, progress_to
+from deploy.native.endpoints import Endpoints
+from deploy.native.problems import NativeError
+from deploy.native.progress import progress_to
+from deploy.native.stack import Stack
 from deploy.settings import load_settings
 from tests.servers import guarded_stack
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from influxdb_client.client.influxdb_client import InfluxDBClient
 from influxdb_client.rest import ApiException
 
-from deploy.native import Endpoints
+from deploy.native.endpoints import Endpoints
 from grafana.build import Document
 from schemas.device import Device
 from schemas.instants import HOUR_MS

@@ -9,11 +9,14 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from deploy import children
 from deploy.letters import Filter, read_letters
-from deploy.native import Endpoints, QuietProgress, Stack
+from deploy.native.endpoints import Endpoints
+from deploy.native.progress import QuietProgress
+from deploy.native.stack import Stack
 from deploy.observe import Drain
 from deploy.operation import FLOW, Operation
 from deploy.prepare import ensure_topics, load_registry
-from deploy.roles import open_sink, topics_of
+from deploy.roles.reads import topics_of
+from deploy.roles.wiring import open_sink
 from deploy.settings import Settings
 from deploy.watch import Sample, scrape
 from processors.io.influx import InfluxReader

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from deploy.native import Stack
 from deploy.native.ports import BASES, first_of_free
+from deploy.native.stack import Stack
 from deploy.settings import Settings, load_settings
 
 _ROOT = Path(__file__).parents[1]

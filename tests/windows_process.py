@@ -8,7 +8,7 @@ from random import Random
 
 from deploy.clock import deployment_clock, monotonic_ms
 from deploy.metrics import PrometheusMeter
-from deploy.native import endpoints
+from deploy.native.endpoints import endpoints
 from deploy.settings import load_settings
 from deploy.stop import Stop
 from processors.aggregate import AggregateTasks

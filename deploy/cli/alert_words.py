@@ -12,7 +12,7 @@ from rich.console import Console
 from deploy.alert_topic import AlertsNow
 from deploy.cli.common import FAILED, USAGE, clear_errors, fail
 from deploy.clock import deployment_clock
-from deploy.roles import open_sink
+from deploy.roles.wiring import open_sink
 from deploy.settings import Settings
 from processors.rules.spans import span_ms
 from schemas import alert as alerts

@@ -14,9 +14,9 @@ from deploy.board import SEVERITY_STYLES
 from deploy.cli import alert_words
 from deploy.cli.common import USAGE, Json, clear_errors, fail, print_json
 from deploy.clock import deployment_clock
-from deploy.native import endpoints
+from deploy.native.endpoints import endpoints
 from deploy.registry_topic import read_registry
-from deploy.roles import people
+from deploy.roles.notify import people
 from deploy.settings import Settings
 from processors.io.kafka_read import read_all
 from processors.notify.routes import Route, load_routes

@@ -11,9 +11,9 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from deploy import logs
-from deploy.native import NativeError
+from deploy.native.problems import NativeError
 from deploy.settings import Settings, SettingsError, load_settings
-from processors.rules.load import RulesError
+from processors.rules.problems import RulesError
 from schemas.ports import RetryLater
 
 OK, FAILED, USAGE, NOT_RUNNING, INTERRUPTED = 0, 1, 2, 3, 130

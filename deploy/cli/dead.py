@@ -16,7 +16,7 @@ from rich.table import Table
 
 from deploy.cli.common import FAILED, USAGE, Json, clear_errors, fail, print_json
 from deploy.letters import Filter, Found, export_row, read_letters, row
-from deploy.native import progress_to
+from deploy.native.progress import progress_to
 from deploy.replay import Replay, marks, replay
 from schemas.instants import format_rfc3339, parse_rfc3339
 from schemas.reason import Reason as ReasonCode

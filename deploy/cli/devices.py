@@ -14,7 +14,7 @@ from deploy.prepare import put_devices, remove_devices
 from deploy.registry_file import RegistryError, load_devices
 from deploy.registry_points import show_registry
 from deploy.registry_topic import read_registry
-from deploy.roles import open_sink
+from deploy.roles.wiring import open_sink
 
 app = typer.Typer(help="The registry: which devices may report, and what their ranges depend on.", no_args_is_help=True)
 

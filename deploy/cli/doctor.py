@@ -13,7 +13,9 @@ from rich.table import Table
 
 from deploy import children
 from deploy.cli.common import FAILED, Json, clear_errors, print_json
-from deploy.native import Endpoints, NativeError, Stack, endpoints
+from deploy.native.endpoints import Endpoints, endpoints
+from deploy.native.problems import NativeError
+from deploy.native.stack import Stack
 from deploy.settings import Settings
 from deploy.watch import scrape
 from processors.io.influx import InfluxReader

@@ -7,7 +7,8 @@ import typer
 
 from deploy import children
 from deploy.cli.common import clear_errors
-from deploy.native import Stack, progress_to
+from deploy.native.progress import progress_to
+from deploy.native.stack import Stack
 
 
 def down(

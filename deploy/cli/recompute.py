@@ -9,7 +9,7 @@ import typer
 from deploy import durations
 from deploy.cli.common import USAGE, Json, clear_errors, fail, print_json
 from deploy.clock import deployment_clock
-from deploy.native import progress_to
+from deploy.native.progress import progress_to
 from deploy.recompute import Wanted
 from deploy.recompute import recompute as carry_out
 from deploy.settings import Settings

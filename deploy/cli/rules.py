@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.cli.common import FAILED, Json, fail, print_json
-from processors.rules.load import Book, RulesError, load_book, pack_files
+from processors.rules.load import Book, load_book, pack_files
+from processors.rules.problems import RulesError
 from processors.rules.rehearse import run
 from processors.rules.spans import text_of
 

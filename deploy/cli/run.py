@@ -28,3 +28,7 @@ def run(
         meter = PrometheusMeter(role)
         with children.announced(settings.home, name, role, meter.serve(metrics_port)):
             run_role(role, name, settings, meter, stop)
+
+
+if __name__ == "__main__":
+    typer.run(run)

@@ -13,7 +13,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from deploy.native import NativeError, Progress, QuietProgress, Stack, progress_to
+from deploy.native.problems import NativeError
+from deploy.native.progress import Progress, QuietProgress, progress_to
+from deploy.native.stack import Stack
 from deploy.settings import Settings, SettingsError, load_settings
 
 FAILED, USAGE, NOT_RUNNING = 1, 2, 3

@@ -23,7 +23,8 @@ from deploy.demo.ledger import Ledger, Report
 from deploy.demo.player import Due
 from deploy.demo.publisher import Acknowledged, Broker, BrokerError, Publisher
 from deploy.demo.recordings.recording import Message
-from deploy.native import Stack, endpoints
+from deploy.native.endpoints import endpoints
+from deploy.native.stack import Stack
 from deploy.settings import Settings
 from deploy.stop import Stop
 from schemas.instants import DAY_MS, MINUTE_MS, format_rfc3339, parse_rfc3339

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.cli.common import FAILED, Json, clear_errors, fail, print_json
-from deploy.native import progress_to
+from deploy.native.progress import progress_to
 from deploy.soak.oracle import shown
 from deploy.soak.run import Soak
 from deploy.soak.run import soak as run_soak

@@ -14,7 +14,7 @@ from deploy.alert_topic import AlertsNow
 from deploy.board import board
 from deploy.cli.common import NOT_RUNNING, USAGE, Json, clear_errors, fail, print_json
 from deploy.clock import deployment_clock, monotonic_ms
-from deploy.native import endpoints
+from deploy.native.endpoints import endpoints
 from deploy.observe import observe
 from deploy.settings import Settings
 from deploy.watch import Watch

@@ -24,11 +24,14 @@ from deploy.demo.city.district import load_district
 from deploy.demo.city.registry import district_devices
 from deploy.demo.recordings import RecordingError, recorded_devices
 from deploy.health_points import HealthKeeper
-from deploy.native import NativeError, Stack, endpoints, progress_to
+from deploy.native.endpoints import endpoints
+from deploy.native.problems import NativeError
+from deploy.native.progress import progress_to
+from deploy.native.stack import Stack
 from deploy.observe import Drain, observe
 from deploy.operation import FLOW, Operation, OperationError
 from deploy.prepare import ensure_topics, load_registry
-from deploy.roles import open_sink
+from deploy.roles.wiring import open_sink
 from deploy.settings import Settings
 from deploy.stop import Stop
 from deploy.watch import StreamRow, Watch

@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from deploy.native import mqtt, ports, vault
-from deploy.native.influxdb import server as influxdb
-from deploy.native.influxdb import setup
+from deploy.native.influxdb import names as influxdb
 from deploy.native.kafka import config as kafka
 from deploy.native.problems import NativeError
 from deploy.settings import Settings
@@ -57,9 +56,9 @@ def endpoints(settings: Settings) -> Endpoints:
         mqtt_own=Credential(settings.mqtt_user, settings.mqtt_password.get_secret_value()) if own_mqtt else None,
         influx_url=settings.influx_url or influxdb.url(settings),
         influx_org=settings.influx_org,
-        influx_token=_influx_token(settings, setup.ROLES),
-        influx_admin_token=_influx_token(settings, setup.ADMIN),
-        influx_grafana_token=_influx_token(settings, setup.GRAFANA),
+        influx_token=_influx_token(settings, influxdb.ROLES),
+        influx_admin_token=_influx_token(settings, influxdb.ADMIN),
+        influx_grafana_token=_influx_token(settings, influxdb.GRAFANA),
     )
 
 

@@ -8,17 +8,14 @@ from functools import partial
 from typing import TypeVar
 
 from deploy.native import build, lifecycle, mqtt, process
+from deploy.native.brokers import broker
 from deploy.native.endpoints import Endpoints, endpoints
 from deploy.native.influxdb.program import InfluxProgram
 from deploy.native.influxdb.server import InfluxServer
 from deploy.native.kafka.program import KafkaProgram
 from deploy.native.kafka.server import KafkaServer
-from deploy.native.mosquitto.program import MosquittoProgram
-from deploy.native.mosquitto.server import MosquittoServer
 from deploy.native.problems import NativeError, raise_all
 from deploy.native.progress import Progress, QuietProgress, QuietStep
-from deploy.native.rabbitmq.program import RabbitProgram
-from deploy.native.rabbitmq.server import RabbitServer
 from deploy.native.server import Found, Server
 from deploy.settings import Settings
 
@@ -26,12 +23,6 @@ T = TypeVar("T")
 
 _LOCK_MINUTES = 60.0  # a first start builds
 _PATIENCE_SECONDS = 20.0
-
-_MQTT_BROKERS: Mapping[str, Callable[[Settings], mqtt.MqttServer]] = {
-    "mosquitto": lambda settings: MosquittoServer(settings, MosquittoProgram(settings.cache)),
-    "rabbitmq": lambda settings: RabbitServer(settings, RabbitProgram(settings.cache)),
-}
-"""The seam for another broker: a package beside `mosquitto/`, and a line here."""
 
 
 def servers_of(settings: Settings) -> list[Server]:
@@ -41,7 +32,7 @@ def servers_of(settings: Settings) -> list[Server]:
         program = KafkaProgram(settings.cache)
         servers += [KafkaServer(settings, program, number) for number in range(1, settings.kafka_brokers + 1)]
     if not settings.mqtt_url:
-        servers.append(_MQTT_BROKERS[settings.mqtt_broker](settings))
+        servers.append(broker(settings))
     if not settings.influx_url:
         servers.append(InfluxServer(settings, InfluxProgram(settings.cache)))
     return servers
@@ -138,7 +129,7 @@ class Stack:
     def _mqtt_server(self) -> mqtt.MqttServer:
         if self.settings.mqtt_url:
             raise NativeError(f"the MQTT broker at {self.settings.mqtt_url} is your own", "ask it, or unset HANAN_MQTT_URL")
-        return _MQTT_BROKERS[self.settings.mqtt_broker](self.settings)
+        return broker(self.settings)
 
     def _alive(self, name: str) -> bool:
         return process.find(self.settings.home, name) is not None

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from deploy import children
-from deploy.native import Stack, process
+from deploy.native import process
+from deploy.native.stack import Stack
 from deploy.operation import FLOW
 from deploy.settings import Settings
 from deploy.soak.sender import Order
@@ -58,8 +59,7 @@ class Crew:
         elif name in self.servers:
             self._restarts[name] = self._pool.submit(self.stack.restart, name)
         else:
-            role = name.rpartition("-")[0]
-            self._children[name] = children.spawn(self.settings, name, ["run", role, "--name", name])
+            self._children[name] = children.spawn_role(self.settings, name)
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
         if name in self.servers:

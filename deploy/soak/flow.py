@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from contextlib import closing
 
-from deploy.native import Endpoints
+from deploy.native.endpoints import Endpoints
 from processors.io.influx import InfluxReader
 from schemas.fields import READINGS
 from schemas.instants import format_rfc3339

@@ -11,7 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
-from deploy.native import Endpoints
+from deploy.native.endpoints import Endpoints
 from deploy.registry_topic import read_registry
 from deploy.settings import Settings
 from deploy.soak.fleet import ExpectedPoint, Fleet, Numbered

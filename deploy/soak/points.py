@@ -6,7 +6,7 @@ from typing import Any
 from influxdb_client.client.influxdb_client import InfluxDBClient
 from influxdb_client.domain.dialect import Dialect
 
-from deploy.native import Endpoints
+from deploy.native.endpoints import Endpoints
 from schemas.fields import READINGS
 from schemas.instants import format_rfc3339
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from random import Random
 
 from deploy.clock import wall_ms
-from deploy.native import Progress, Stack
 from deploy.native.ports import BASES, first_of_free
+from deploy.native.progress import Progress
+from deploy.native.stack import Stack
 from deploy.settings import Settings, load_settings
 from deploy.soak.memory import Life, Memory, chart, draw
 from deploy.soak.oracle import Verdict

@@ -15,7 +15,7 @@ from deploy import children
 from deploy.clock import monotonic_ms, wall_ms
 from deploy.demo.publisher import Broker, BrokerError, Publisher
 from deploy.demo.recordings.recording import Message
-from deploy.native import endpoints
+from deploy.native.endpoints import endpoints
 from deploy.registry_file import load_devices
 from deploy.settings import load_settings
 from deploy.soak.acks import Acks, read_acks

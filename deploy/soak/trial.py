@@ -9,12 +9,14 @@ from pathlib import Path
 from deploy import children
 from deploy.audit import audit
 from deploy.clock import wall_ms
-from deploy.native import Endpoints, QuietProgress, Stack
+from deploy.native.endpoints import Endpoints
+from deploy.native.progress import QuietProgress
+from deploy.native.stack import Stack
 from deploy.observe import Drain
 from deploy.operation import FLOW
 from deploy.prepare import ensure_topics, put_devices
 from deploy.registry_file import load_devices
-from deploy.roles import open_sink
+from deploy.roles.wiring import open_sink
 from deploy.settings import Settings
 from deploy.soak.acks import read_acks
 from deploy.soak.crew import SENDER, Crew

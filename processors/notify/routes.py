@@ -5,8 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from processors.rules.load import Problem, RulesError, read_yaml
+from processors.rules.load import read_yaml
 from processors.rules.model import Hours, Rule
+from processors.rules.problems import Problem, RulesError
 from processors.rules.seasons import CityClock
 from processors.rules.spans import Span
 from schemas.alert import Alert, Severity

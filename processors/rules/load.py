@@ -3,31 +3,17 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
 from processors.rules.compiled import Compiled, Location, compile_pack
 from processors.rules.model import Pack, Rule
+from processors.rules.problems import Problem, RulesError
 
 DEFAULT = Path(__file__).parent / "packs"
 TESTS = ".tests.yaml"
-
-
-class Problem(NamedTuple):
-    file: str
-    line: int
-    why: str
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.why}"
-
-
-class RulesError(ValueError):
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        super().__init__("\n".join(map(str, problems)))
-        self.problems = problems
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,8 +19,9 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from processors.rules.load import TESTS, Book, Lines, Problem, RulesError, read_yaml
+from processors.rules.load import TESTS, Book, Lines, read_yaml
 from processors.rules.pretend import pretended
+from processors.rules.problems import Problem, RulesError
 from processors.rules.spans import Span, text_of
 from processors.rules.windowed import LEVELS_MS
 from processors.rules.world import World

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from processors.rules.load import DEFAULT, Book, Problem, RulesError, load_book, pack_files
+from processors.rules.load import DEFAULT, Book, load_book, pack_files
+from processors.rules.problems import Problem, RulesError
 
 LOOK_MS = 5_000
 

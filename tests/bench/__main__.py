@@ -23,7 +23,7 @@ from deploy.demo.city.district import load_district
 from deploy.demo.city.registry import district_devices
 from deploy.demo.generator import generate
 from deploy.demo.recordings import Message
-from deploy.native import QuietProgress
+from deploy.native.progress import QuietProgress
 from deploy.registry_file import load_devices
 from deploy.settings import Settings
 from deploy.watch import scrape

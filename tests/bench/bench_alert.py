@@ -113,7 +113,7 @@ def measure(scale: int, start_ms: int, minutes: int, profiler: cProfile.Profile 
     machine = Machine(world)
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 50)  # as deploy/roles.py does
+    gc.set_threshold(50_000, 20, 50)  # as deploy/roles/ does
     for number, made in enumerate(logs_of(world, scale, start_ms, BEFORE_MIN + minutes)):
         if number == BEFORE_MIN:
             machine.flush()

@@ -65,7 +65,7 @@ def publish(place: Place, count: int, rate: float) -> None:
 def collect(place: Place, client: str, count: int) -> dict[str, float]:
     """Serves until so many are acknowledged, and says what it took. With 0: until the slots are ready."""
     gc.freeze()
-    gc.set_threshold(50_000, 20, 50)  # as deploy/roles.py sets every role
+    gc.set_threshold(50_000, 20, 50)  # as deploy/roles/ sets every role
     collector = place.collector("bench", client)
     counts = collector.counts
     begun: tuple[float, float] | None = None

@@ -19,7 +19,7 @@ from itertools import islice
 from pathlib import Path
 
 from deploy.demo.city.district import StormPart
-from deploy.native import Stack
+from deploy.native.stack import Stack
 from grafana.build import all_dashboards
 from grafana.options import options_of
 from processors.io.influx import InfluxWriter

@@ -17,14 +17,16 @@ from random import Random
 
 from deploy import children
 from deploy.clock import wall_ms
-from deploy.native import QuietProgress
 from deploy.native.process import send as send_signal
+from deploy.native.progress import QuietProgress
 from deploy.observe import Drain
 from deploy.operation import Operation
 from deploy.prepare import ensure_topics, put_devices
-from deploy.roles import AGGREGATE_GROUP, READS, open_sink
+from deploy.roles.reads import READS
+from deploy.roles.wiring import open_sink
 from deploy.settings import Settings
 from deploy.watch import scrape
+from processors.aggregate import GROUP as AGGREGATE_GROUP
 from processors.io import clients
 from processors.io.kafka_admin import Admin
 from processors.rules.shares import partition_of

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from deploy.native import Stack
+from deploy.native.stack import Stack
 
 MIB = 1024 * 1024
 _FILLER = "filler"

@@ -16,7 +16,7 @@ import typer
 
 from deploy import children, logs
 from deploy.clock import wall_ms
-from deploy.roles import STORE_GROUP
+from deploy.roles import groups
 from deploy.soak.crew import resident_mb
 from deploy.soak.oracle import Verdict
 from deploy.soak.trial import Plan, Trial, trial
@@ -111,7 +111,7 @@ def _caught_up(running: Trial, admin: Admin, rate: float) -> None:
 
 def _lag(admin: Admin) -> int:
     try:
-        return sum(admin.lag(STORE_GROUP, map(topics.reading, BY_NAME)).values())
+        return sum(admin.lag(groups.STORE, map(topics.reading, BY_NAME)).values())
     except RetryLater:
         return sys.maxsize
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from deploy.clock import wall_ms
-from deploy.native import Stack
+from deploy.native.stack import Stack
 from deploy.soak.crew import SENDER
 from deploy.soak.strikes import PAIRS, Striker, schedule
 from deploy.soak.trial import Plan, Trial, TrialError, trial

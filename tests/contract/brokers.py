@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from deploy.native import Stack, process
+from deploy.native import process
+from deploy.native.stack import Stack
 from tests.servers import guarded_stack
 from tests.waiting import eventually
 

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from influxdb_client.client.influxdb_client import InfluxDBClient
 
-from deploy.native import Stack
+from deploy.native.stack import Stack
 from processors.io.influx import InfluxReader, InfluxWriter
 from schemas.ports import PointWriter
 from tests.memory import MemoryPointWriter

@@ -8,7 +8,7 @@ from typing import Protocol
 from kafka.admin import KafkaAdminClient, MemberToRemove, NewTopic
 from kafka.structs import TopicPartition
 
-from deploy.native import Stack
+from deploy.native.stack import Stack
 from processors.io import confluent, kafka_python
 from processors.io.kafka_python_repairs import connect
 from schemas.ports import Listener, OutRecord, Partition, Record, RecordSink, RecordSource

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from deploy.native import Stack
+from deploy.native.stack import Stack
 from schemas.ports import CommitRefused, OutRecord, Partition, Position, RecordSink, RetryLater
 from tests.contract.kafkas import Kafka, Member, Memory, Real, fresh, poll_until, write
 from tests.memory import MemoryKafka

@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from deploy.native import Stack
+from deploy.native.stack import Stack
 from processors.io.kafka_admin import Admin, TopicSpec, WrongTopic
 from processors.io.kafka_read import LogReader, TableReader, read_all
 from schemas.ports import OutRecord, Partition, Position, RetryLater, Table

@@ -12,7 +12,7 @@ import pytest
 
 from deploy import children
 from deploy.clock import wall_ms
-from deploy.roles import ALERT_GROUP
+from deploy.roles import groups
 from processors.io.kafka_admin import Admin
 from processors.io.kafka_read import read_all
 from schemas import topics
@@ -79,12 +79,11 @@ def read_up(pipeline: Pipeline) -> None:
     pipeline.drained()
     with closing(Admin(pipeline.places.kafka_bootstrap)) as admin:
         wanted = [topics.reading(name) for name in BY_NAME]
-        eventually(lambda: max(admin.lag(ALERT_GROUP, wanted).values()) <= 2, PATIENCE_S, 0.2, "the alert role has read all")
+        eventually(lambda: max(admin.lag(groups.ALERT, wanted).values()) <= 2, PATIENCE_S, 0.2, "the alert role has read all")
 
 
 def start(pipeline: Pipeline, name: str) -> None:
-    role = name.partition("-")[0]
-    pipeline.operation._roles[name] = children.spawn(pipeline.settings, name, ["run", role, "--name", name])
+    pipeline.operation._roles[name] = children.spawn_role(pipeline.settings, name)
     eventually(lambda: name in {one.name for one in children.running(pipeline.settings.home)}, 60, 0.1, f"{name} runs")
 
 
@@ -141,14 +140,14 @@ def test_restarts_kills_and_rebalances_tell_nothing_again(pipeline: Pipeline, ho
     read_up(pipeline)
     start(pipeline, "alert-2")  # shares the partitions
     start(pipeline, "notify-2")
-    eventually(lambda: members(pipeline, ALERT_GROUP, "alert-1", "alert-2"), PATIENCE_S, 0.1, "both are members")
+    eventually(lambda: members(pipeline, groups.ALERT, "alert-1", "alert-2"), PATIENCE_S, 0.1, "both are members")
     say(pipeline, 0, 122.0)
     read_up(pipeline)
     stop(pipeline, "alert-1", kill=True)
     stop(pipeline, "notify-1", kill=True)
     say(pipeline, 0, 123.0)
     read_up(pipeline)
-    eventually(lambda: members(pipeline, ALERT_GROUP, "alert-2"), PATIENCE_S, 0.1, "the dead one is forgotten")
+    eventually(lambda: members(pipeline, groups.ALERT, "alert-2"), PATIENCE_S, 0.1, "the dead one is forgotten")
     eventually(lambda: members(pipeline, "hanan-notify", "notify-2"), PATIENCE_S, 0.1, "the dead one is forgotten")
     assert changes(pipeline) == before
     say(pipeline, 1, 130.0)  # and those who are left do what they should

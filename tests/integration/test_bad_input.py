@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from deploy.clock import wall_ms
-from deploy.native import Stack
+from deploy.native.stack import Stack
 from schemas.dead import DeadLetter
 from tests.pipeline import Pipeline, running
 from tests.waiting import eventually

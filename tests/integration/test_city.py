@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from deploy.clock import wall_ms
-from deploy.native import QuietProgress, Stack
+from deploy.native.progress import QuietProgress
+from deploy.native.stack import Stack
 from deploy.operation import Operation
 from deploy.prepare import ensure_topics, put_devices
-from deploy.roles import open_sink
+from deploy.roles.wiring import open_sink
 from processors.io.influx import InfluxReader
 from processors.io.kafka_admin import Admin
 from schemas import topics

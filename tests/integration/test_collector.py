@@ -26,7 +26,8 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 from paho.mqtt.enums import CallbackAPIVersion
 
 from deploy.clock import SystemClock, monotonic_ms
-from deploy.native import Endpoints, Stack
+from deploy.native.endpoints import Endpoints
+from deploy.native.stack import Stack
 from ingest.collector import Collector
 from ingest.io.paho_session import Broker, PahoSessions
 from ingest.pace import Backoff, Pace

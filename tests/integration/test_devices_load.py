@@ -8,7 +8,8 @@ from typer.testing import CliRunner
 
 from deploy.cli.main import app
 from deploy.demo.city.registry import write_registry
-from deploy.native import QuietProgress, Stack
+from deploy.native.progress import QuietProgress
+from deploy.native.stack import Stack
 from deploy.prepare import ensure_topics
 from deploy.registry_topic import read_registry
 from processors.io.influx import InfluxReader

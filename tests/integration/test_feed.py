@@ -27,7 +27,8 @@ from deploy.demo.ledger import Ledger, Report, read_report
 from deploy.demo.player import Due
 from deploy.demo.publisher import Broker, BrokerError, Publisher
 from deploy.demo.recordings import NAMES, Message, open_recording
-from deploy.native import Endpoints, Stack
+from deploy.native.endpoints import Endpoints
+from deploy.native.stack import Stack
 from schemas.topics import MqttTopic
 from tests.servers import guarded_stack
 from tests.waiting import eventually

@@ -13,7 +13,7 @@ import yaml
 from influxdb_client.client.influxdb_client import InfluxDBClient
 
 from deploy.clock import SystemClock
-from deploy.native import Stack
+from deploy.native.stack import Stack
 from deploy.registry_file import load_devices
 from deploy.settings import load_settings
 from grafana import provisioning

@@ -18,8 +18,11 @@ from influxdb_client.client.write_api import SYNCHRONOUS
 from influxdb_client.rest import ApiException
 from paho.mqtt.enums import CallbackAPIVersion
 
-from deploy.native import Credential, Endpoints, NativeError, Stack, native_stack, process
+from deploy.native import process
+from deploy.native.endpoints import Credential, Endpoints
 from deploy.native.influxdb import setup
+from deploy.native.problems import NativeError
+from deploy.native.stack import Stack, native_stack
 from tests.servers import fresh_settings, guarded_stack
 from tests.waiting import eventually
 

@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from deploy.clock import wall_ms
-from deploy.native import Endpoints
+from deploy.native.endpoints import Endpoints
 from processors.io.influx import InfluxReader, InfluxWriter
 from processors.points import line
 from processors.store import READINGS

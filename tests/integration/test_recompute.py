@@ -6,10 +6,12 @@ import pytest
 
 from deploy import recompute as module
 from deploy.clock import wall_ms
-from deploy.native import Endpoints, QuietProgress, Stack
+from deploy.native.endpoints import Endpoints
+from deploy.native.progress import QuietProgress
+from deploy.native.stack import Stack
 from deploy.prepare import ensure_topics, put_devices
 from deploy.recompute import Wanted, recompute
-from deploy.roles import open_sink
+from deploy.roles.wiring import open_sink
 from processors.io.influx import InfluxWriter
 from processors.io.kafka_admin import Admin
 from processors.io.kafka_read import read_all

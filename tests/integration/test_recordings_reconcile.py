@@ -11,7 +11,7 @@ import pytest
 from deploy.audit import audit
 from deploy.cli.feed import default_data
 from deploy.demo.recordings import NAMES, present, recorded_devices
-from deploy.native import Stack
+from deploy.native.stack import Stack
 from deploy.reconcile import Account
 from schemas.metric import LOGGER_SENTINELS
 from schemas.streams import BY_NAME

@@ -14,7 +14,7 @@ from deploy import children, rewind
 from deploy.audit import audit
 from deploy.clock import wall_ms
 from deploy.letters import Filter
-from deploy.native import QuietProgress
+from deploy.native.progress import QuietProgress
 from deploy.registry_topic import read_registry
 from deploy.replay import replay
 from schemas.device import Device
@@ -119,8 +119,7 @@ def stop(pipeline: Pipeline, name: str) -> None:
 
 
 def start(pipeline: Pipeline, name: str) -> None:
-    role = name.partition("-")[0]
-    pipeline.operation._roles[name] = children.spawn(pipeline.settings, name, ["run", role, "--name", name])
+    pipeline.operation._roles[name] = children.spawn_role(pipeline.settings, name)
 
 
 def test_an_influxdb_that_lost_everything_is_filled_from_kafka(pipeline: Pipeline) -> None:

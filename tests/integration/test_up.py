@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from deploy import children
-from deploy.native import Stack, process
+from deploy.native import process
+from deploy.native.stack import Stack
 from deploy.operation import FLOW
 from deploy.settings import Settings
 from schemas.streams import BY_NAME

@@ -13,10 +13,12 @@ from pathlib import Path
 import pytest
 
 from deploy.clock import wall_ms
-from deploy.native import Endpoints, QuietProgress, Stack
+from deploy.native.endpoints import Endpoints
+from deploy.native.progress import QuietProgress
+from deploy.native.stack import Stack
 from deploy.observe import Drain
 from deploy.prepare import ensure_topics
-from deploy.roles import Reads
+from deploy.roles.reads import Reads
 from processors.io import clients
 from processors.io.influx import InfluxReader
 from processors.io.kafka_admin import Admin, TopicSpec

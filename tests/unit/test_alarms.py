@@ -1,5 +1,7 @@
 """What the MQTT broker says of itself, as it becomes a metric, a row and, when something is lost, an alarm."""
 
+from types import SimpleNamespace
+
 import pytest
 from rich.console import Console
 
@@ -8,8 +10,8 @@ from deploy.alarms import alarms, broker_row
 from deploy.board import board
 from deploy.broker_watch import BrokerFigures, watching_broker
 from deploy.metrics import PrometheusMeter
-from deploy.native import NativeError
 from deploy.native.mqtt import Figures
+from deploy.native.problems import NativeError
 from deploy.settings import load_settings
 from deploy.watch import Sample, Watch, scrape
 from tests.waiting import eventually
@@ -98,7 +100,7 @@ class Answers:
 def test_the_watcher_goes_on_when_the_broker_is_away_and_ends_with_the_role(monkeypatch: pytest.MonkeyPatch) -> None:
     answers, meter = Answers(), PrometheusMeter("collect")
     monkeypatch.setattr(broker_watch, "_EVERY_S", 0.01)
-    monkeypatch.setattr(broker_watch.Stack, "mqtt_listener", lambda _: answers)
+    monkeypatch.setattr(broker_watch, "broker", lambda _: SimpleNamespace(listen=lambda: answers))
     with watching_broker(load_settings(mqtt_url=""), meter):
         eventually(lambda: answers.asked > 2)
     eventually(lambda: answers.closed)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from deploy.observe import Drain
-from deploy.roles import Reads
+from deploy.roles.reads import Reads
 from processors.io import kafka_common as common
 from schemas.ports import Partition, Position
 

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from deploy.native import Credential, NativeError, endpoints, mqtt, vault
+from deploy.native import mqtt, vault
+from deploy.native.endpoints import Credential, endpoints
 from deploy.native.influxdb import setup
 from deploy.native.kafka import config
 from deploy.native.mosquitto.program import MosquittoProgram
 from deploy.native.mosquitto.server import MosquittoServer
+from deploy.native.problems import NativeError
 from deploy.settings import Settings, load_settings
 
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from deploy.native import NativeError, mqtt, process, tools
+from deploy.native import mqtt, process, tools
+from deploy.native.problems import NativeError
 from deploy.native.progress import QuietProgress, QuietStep
 from deploy.native.rabbitmq import program, rights
 from deploy.native.rabbitmq.program import RabbitProgram

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from deploy import prepare
-from deploy.native import QuietProgress
+from deploy.native.progress import QuietProgress
 from deploy.settings import load_settings
 from schemas.device import Device, encode
 from schemas.ports import OutRecord

@@ -7,7 +7,8 @@ from typer.testing import CliRunner
 
 from deploy.cli.rules import app
 from processors.rules.expression import Condition
-from processors.rules.load import RulesError, load_book, pack_files
+from processors.rules.load import load_book, pack_files
+from processors.rules.problems import RulesError
 from processors.rules.rehearse import run
 from processors.rules.scope import Scope
 from processors.rules.tokens import Wrong

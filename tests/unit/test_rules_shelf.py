@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from processors.rules.load import Book, Problem, RulesError
+from processors.rules.load import Book
+from processors.rules.problems import Problem, RulesError
 from processors.rules.shelf import LOOK_MS, Shelf
 from processors.rules.world import World
 from schemas.device import Device

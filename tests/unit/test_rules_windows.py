@@ -6,7 +6,8 @@ import pytest
 
 from processors.rules.board import Board
 from processors.rules.engine import Watched
-from processors.rules.load import Book, RulesError, load_book
+from processors.rules.load import Book, load_book
+from processors.rules.problems import RulesError
 from processors.rules.rehearse import run
 from processors.rules.seasons import CityClock
 from processors.rules.terms import Term

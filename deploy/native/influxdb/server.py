@@ -3,6 +3,7 @@
 from influxdb_client.client.influxdb_client import InfluxDBClient
 
 from deploy.native import ports
+from deploy.native.influxdb.names import url
 from deploy.native.influxdb.program import InfluxProgram
 from deploy.native.influxdb.setup import set_up
 from deploy.native.progress import Step
@@ -10,10 +11,6 @@ from deploy.native.server import Found, Launch
 from deploy.settings import Settings
 
 _PROBE_MS = 1_000
-
-
-def url(settings: Settings) -> str:
-    return f"http://{ports.LOOPBACK}:{settings.influx_port}"
 
 
 class InfluxServer:

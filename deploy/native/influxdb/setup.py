@@ -19,11 +19,9 @@ from influxdb_client.service.setup_service import SetupService
 from urllib3.exceptions import HTTPError
 
 from deploy.native import vault
+from deploy.native.influxdb.names import ADMIN, GRAFANA, ROLES
 from deploy.native.problems import NativeError
 from deploy.settings import Settings
-
-ADMIN, ROLES, GRAFANA = "influx-admin", "influx-roles", "influx-grafana"
-"""Names of the tokens, in the vault and in InfluxDB."""
 
 _USER = "hanan"
 _TIMEOUT_MS = 10_000

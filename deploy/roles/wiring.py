@@ -1,0 +1,33 @@
+"""What the roles' wirings share."""
+
+from deploy.clock import deployment_clock, monotonic_ms
+from deploy.metrics import PrometheusMeter
+from deploy.native.endpoints import endpoints
+from deploy.settings import Settings
+from processors.io import clients
+from processors.runner import Runner
+from processors.task import Tasks
+from schemas.ports import PointWriter, RecordSink
+
+
+def open_sink(settings: Settings, name: str) -> RecordSink:
+    return clients.open_sink(settings.kafka_client, endpoints(settings).kafka_bootstrap, name)
+
+
+def runner(
+    name: str,
+    settings: Settings,
+    meter: PrometheusMeter,
+    group: str,
+    tasks: Tasks,
+    writer: PointWriter | None = None,
+) -> Runner:
+    return Runner(
+        clients.open_source(settings.kafka_client, endpoints(settings).kafka_bootstrap, group, name),
+        clients.open_batch_sink(settings.kafka_client, endpoints(settings).kafka_bootstrap, name),
+        tasks,
+        clock=deployment_clock(settings),
+        meter=meter,
+        monotonic_ms=monotonic_ms,
+        writer=writer,
+    )
