@@ -29,8 +29,11 @@ def topic_specs(settings: Settings) -> list[TopicSpec]:
     """Every topic with its partitions and how long it keeps what."""
     many, copies = settings.kafka_partitions, settings.kafka_replication
     kept = {"retention.ms": str(settings.raw_retention_hours * HOUR_MS), "max.message.bytes": str(MAX_RECORD_BYTES)}
-    # Kafka refuses timestamps far ahead of its own clock, and a simulated week may lie anywhere
-    free = {"message.timestamp.after.max.ms": str(2**63 - 1), "message.timestamp.before.max.ms": str(2**63 - 1)}
+    # A record's time is that of receipt, which is for us to say; and Kafka refuses what is far ahead of its own clock, but a
+    # simulated week may lie anywhere
+    free = {
+        "message.timestamp.type": "CreateTime",
+    } | {"message.timestamp.after.max.ms": str(2**63 - 1), "message.timestamp.before.max.ms": str(2**63 - 1)}
     compact = {"cleanup.policy": "compact"}
     specs = [TopicSpec(of(stream.name), many, copies, kept | free) for stream in STREAMS for of in (topics.raw, topics.reading)]
     windows = kept | free | {"retention.ms": str(max(settings.raw_retention_hours, _LEAST_WINDOW_HOURS) * HOUR_MS)}

@@ -150,8 +150,7 @@ class _Message(NamedTuple):
 def _message(record: Record, stream: Stream) -> _Message:
     headers = dict(record.headers)
     parsed = topics.parse(headers.get(topics.MQTT_TOPIC, b"").decode(errors="replace"))
-    stamp = headers.get(topics.RECEIVED_AT, b"")
-    received_at_ms = int(stamp) if stamp.isdigit() else record.timestamp_ms
+    received_at_ms = record.timestamp_ms
     replayed = topics.REPLAYED in headers
     if not isinstance(parsed, topics.MqttTopic):
         return _Message("?", (record.key or b"").decode(errors="replace"), received_at_ms, replayed, 1)

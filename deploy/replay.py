@@ -1,6 +1,6 @@
 """Dead letters sent back to where they died, with their bytes untouched, after whatever killed them has been mended.
 
-What a replayed message is judged by. It keeps its `received_at`, in the header and as the record's time: a device's clock was
+What a replayed message is judged by. It keeps its `received_at`, the record's time: a device's clock was
 right or wrong when the message came, a reading that lay in the future then is not made true by waiting, and what comes of a
 record never depends on when it is looked at. So a replayed reading is what it always was, an old one: it is stored, it corrects
 its window, and it is never current. What InfluxDB would no longer keep it refuses by name, and that comes back as a letter.
@@ -103,7 +103,6 @@ def place(letter: DeadLetter, letter_id: str) -> OutRecord | NoPlace:
         return NoPlace("were too large to be kept whole")
     headers = (
         (topics.MQTT_TOPIC, letter.mqtt_topic.encode()),
-        (topics.RECEIVED_AT, b"%d" % letter.received_at_ms),
         (topics.COLLECTOR_ID, letter.collector.encode()),
         (topics.REPLAYED, letter_id.encode()),
     )

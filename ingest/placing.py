@@ -42,11 +42,9 @@ class Placer:
         self._collector = collector
         self._collector_header = (topics.COLLECTOR_ID, collector.encode())
         self._cached = lru_cache(maxsize=_CACHED_TOPICS)(self._find)
-        self._now_ms = -1
-        self._stamp = ("", b"")
 
     def place(self, message: Message, now_ms: int) -> tuple[OutRecord, Reason | None]:
-        """The record to write, and the reason if it is a dead letter. `now_ms` becomes `received_at`."""
+        """The record to write, and the reason if it is a dead letter. `now_ms` is `received_at`, and the record's time."""
         _, topic, payload, retained = message
         place = self._cached(topic) if len(topic) <= _CACHED_LENGTH else self._find(topic)
         if isinstance(place, _NoPlace):
@@ -55,10 +53,7 @@ class Placer:
             detail = f"{len(payload)} bytes, at most {topics.MAX_PAYLOAD_BYTES} are allowed"
             no_place = _NoPlace(Reason.TOO_LARGE, detail, topics.stream_of(place.kafka_topic))
             return self._dead(no_place, message, now_ms, place.key.decode()), Reason.TOO_LARGE
-        if now_ms != self._now_ms:
-            self._now_ms = now_ms
-            self._stamp = (topics.RECEIVED_AT, b"%d" % now_ms)
-        headers: Headers = (place.mqtt_topic, self._stamp, self._collector_header)
+        headers: Headers = (place.mqtt_topic, self._collector_header)
         if retained:
             headers = (*headers, _RETAINED)
         return OutRecord(place.kafka_topic, place.key, payload, headers, now_ms), None

@@ -23,7 +23,7 @@ class Ticker:
         if second == self._second:
             return []
         self._second = second
-        headers = ((TICK, b"1"), (topics.RECEIVED_AT, b"%d" % now_ms), self._collector)
+        headers = ((TICK, b"1"), self._collector)
         return [
             OutRecord(topics.raw(stream), None, b"", headers, now_ms, partition)
             for stream in streams

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from processors.limits import Limit, Limits
 from schemas.metric import Check, Value
+from schemas.plain import Plain
 from schemas.reason import Flag
 
 
@@ -36,15 +37,13 @@ _MAX_FLAGGED = 32  # of one metric of one device
 NO_FLAGS: Mapping[str, str] = {}
 
 
-def judge(
-    ts_ms: int, values: dict[str, Value], limits: Limits, memory: Memory, *, plausible: bool = False
-) -> Mapping[str, str] | Impossible:
+def judge(ts_ms: int, values: dict[str, Value], limits: Limits, memory: Memory) -> Mapping[str, str] | Impossible:
     """Flags by metric. Takes sentinels out of `values`; notes the rest in `memory` unless the reading is older than it.
 
-    `plausible`: all values are known to be so for any device of the kind.
+    Asked again of the same reading it says the same, and leaves the memory as it is.
     """
     flags: dict[str, str] | None = None
-    for name, sure_low, sure_high, remembers, limit in limits.doubted if plausible else limits.rows:
+    for name, sure_low, sure_high, remembers, limit in limits.rows:
         value: float = values.get(name)  # type: ignore[assignment]  # rows are of numeric metrics, present or not
         if value is None:
             continue
@@ -68,6 +67,25 @@ def judge(
     return flags or NO_FLAGS
 
 
+def is_good(plain: Plain, limits: Limits, memory: Memory) -> bool:
+    """Whether `judge` would find nothing in a reading of which every value is plausible for any device of the kind.
+
+    Then `memory` is as after `judge`; if not, the reading is still to be judged.
+    """
+    _, doubted, checks, params = limits
+    for name, sure_low, sure_high, remembers, limit in doubted:
+        value = getattr(plain, name)
+        if value is None:
+            continue
+        if not sure_low <= value <= sure_high or (remembers and _moving(plain.ts, value, limit, memory)):
+            return False
+    for check in checks:
+        values = {name: getattr(plain, name) for name in check.needs}
+        if None not in values.values() and not check.holds(values, params):
+            return False
+    return True
+
+
 def _speaks(check: Check, values: Mapping[str, Value], flags: Mapping[str, str] | None) -> bool:
     """Only of metrics that are there and beyond doubt."""
     for name in check.needs:  # noqa: SIM110 - asked of every reading, and a generator costs three times as much
@@ -79,10 +97,9 @@ def _speaks(check: Check, values: Mapping[str, Value], flags: Mapping[str, str] 
 def _moving(ts_ms: int, value: float, limit: Limit, memory: Memory) -> Flag | None:
     """Compares with the value before. A reading not newer than that is history: it keeps its flag, and is not remembered."""
     before = memory.get(limit.name)
-    if before is None or ts_ms - before.ts_ms > limit.forget_ms:
+    if before is None or (elapsed_ms := ts_ms - before.ts_ms) > limit.forget_ms:
         memory[limit.name] = Trace(ts_ms, value, ts_ms, {})
         return None
-    elapsed_ms = ts_ms - before.ts_ms
     if elapsed_ms <= 0:
         return before.flagged.get(ts_ms) if before.flagged else None
     same = value == before.value
@@ -90,7 +107,7 @@ def _moving(ts_ms: int, value: float, limit: Limit, memory: Memory) -> Flag | No
     if same:
         if value and ts_ms - before.since_ms >= limit.stuck_ms:  # 0: nothing runs, and that is true
             flag = Flag.STUCK
-    elif abs(value - before.value) > max(limit.step, limit.step_per_ms * elapsed_ms):
+    elif (step := abs(value - before.value)) > limit.step and step > limit.step_per_ms * elapsed_ms:
         flag = Flag.RATE_OF_CHANGE
     before.ts_ms = ts_ms
     if not same:

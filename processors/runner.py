@@ -37,7 +37,7 @@ log = structlog.get_logger()
 class Pace:
     """How much at once and how long to wait. Times are of the machine's monotonic clock, not of the deployment's."""
 
-    batch: int = 2_000
+    batch: int = 5_000  # of what waits; what a batch costs by itself (a flush, a commit, a look at tables) is divided by it
     poll_ms: int = 100
     linger_ms: int = 40  # a batch of some size costs a fraction of many small ones
     commit_ms: int = 500

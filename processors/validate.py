@@ -4,19 +4,20 @@ decode -> schema -> identity -> registry -> time -> plausibility. One partition 
 of the same number of `reading.<stream>`, ticks included, so that order and time are the same in both.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from processors.judge import Impossible, Memory, judge
 from processors.limits import Limits, limits_of
 from processors.lookup import follow
+from processors.short import Short, short_way
 from processors.task import Output
 from schemas import codec, topics
 from schemas.dead import DeadLetter, Fault, letters, to_record
 from schemas.device import Registry
 from schemas.instants import DAY_MS, HOUR_MS, format_rfc3339
 from schemas.kind import Kind, Stream
-from schemas.payload import Candidate, decode, parser, sure
+from schemas.payload import Candidate, decode
 from schemas.ports import Headers, OutRecord, Partition, Position, Record, Table, new_out_record
 from schemas.reason import Reason
 from schemas.streams import BY_NAME
@@ -34,7 +35,7 @@ class Route(NamedTuple):
     limits: Limits | None
     memory: Memory
     unknown: Fault | None = None
-    parse: Callable[[bytes], dict[str, Any]] | None = None  # the short way, where there is one
+    short: Short | None = None
 
 
 class ValidateTask:
@@ -60,43 +61,37 @@ class ValidateTask:
         for record in records:
             if record.key is None:
                 continue
-            mqtt_topic, received_at_ms = _stamped(record)
+            mqtt_topic, received_at_ms = _mqtt_topic(record.headers), record.timestamp_ms
             route = self._routes.get(mqtt_topic) or self._add_route(mqtt_topic)
             if isinstance(route, Fault) or route.limits is None or route.channel == STATUS:
                 continue
             if received_at_ms < self._position.clock_ms - route.kind.memory_ms:
                 continue
-            value = record.value or b""
-            taken = sure(value, route.parse) if route.parse else None
-            for _, ts_ms, values, _, _ in (
-                [taken] if taken else decode(value, route.kind, route.device_id, route.channel).candidates
-            ):
+            payload = record.value or b""
+            if route.short and route.short(payload, received_at_ms):
+                continue
+            for _, ts_ms, values, _, _ in decode(payload, route.kind, route.device_id, route.channel).candidates:
                 if self._untimely(ts_ms, received_at_ms) is None:
-                    judge(ts_ms, values, route.limits, route.memory, plausible=taken is not None)
+                    judge(ts_ms, values, route.limits, route.memory)
 
     def feed(self, records: Sequence[Record]) -> Output:
         self._refresh_routes()
         out = Output()
-        clock_ms = self._position.clock_ms
+        clock_ms, short_ones = self._position.clock_ms, 0
         routes, topic, append = self._routes, self._out_topic, out.records.append
         for record in records:
-            mqtt_topic, received_at_ms = _stamped(record)
+            _, partition, _, key, payload, headers, received_at_ms = record
             if received_at_ms > clock_ms:  # noqa: PLR1730 - for each record, and max() costs four times as much
                 clock_ms = received_at_ms
-            _, partition, _, key, payload, headers, _ = record
             if key is None:  # a tick
                 append(record_on(topic, record, b""))
                 continue
+            mqtt_topic = _mqtt_topic(headers)
             route = routes.get(mqtt_topic) or self._add_route(mqtt_topic)
-            if type(route) is Route and route.parse and payload and (candidate := sure(payload, route.parse)):
-                self._readings += 1
-                value = self._reading(candidate, route, received_at_ms, plausible=True)
-                if type(value) is bytes:
-                    carried = _carried(headers) if len(headers) > _USUAL_HEADERS else ()
-                    append(new_out_record((topic, key, value, carried, received_at_ms, partition)))
-                else:
-                    assert isinstance(value, Fault)
-                    self._bury(record, [value], mqtt_topic, received_at_ms, out)
+            if type(route) is Route and (short := route.short) and payload and (value := short(payload, received_at_ms)):
+                short_ones += 1
+                carried = _carried(headers) if len(headers) > _USUAL_HEADERS else ()
+                append(new_out_record((topic, key, value, carried, received_at_ms, partition)))
             elif isinstance(route, Fault):
                 self._readings += 1
                 self._bury(record, [route], mqtt_topic, received_at_ms, out)
@@ -106,7 +101,7 @@ class ValidateTask:
                 self._message(record, route, mqtt_topic, received_at_ms, out)
         if records:
             self._position = Position(records[-1].offset + 1, clock_ms)
-        out.counts["readings", self._stream.name, ""], self._readings = self._readings, 0
+        out.counts["readings", self._stream.name, ""], self._readings = self._readings + short_ones, 0
         out.counts["suspect", self._stream.name, ""], self._suspect = self._suspect, 0
         return out
 
@@ -125,7 +120,7 @@ class ValidateTask:
         if faults:
             self._bury(record, faults, mqtt_topic, received_at_ms, out)
 
-    def _reading(self, candidate: Candidate, route: Route, received_at_ms: int, *, plausible: bool = False) -> bytes | Fault:
+    def _reading(self, candidate: Candidate, route: Route, received_at_ms: int) -> bytes | Fault:
         """The reading as bytes, or why there is none."""
         place, ts_ms, values, seq, event_id = candidate
         if route.limits is None:
@@ -133,7 +128,7 @@ class ValidateTask:
             return route.unknown._replace(place=place)
         if untimely := self._untimely(ts_ms, received_at_ms):
             return Fault(place, untimely, _moment(ts_ms))
-        flags = judge(ts_ms, values, route.limits, route.memory, plausible=plausible)
+        flags = judge(ts_ms, values, route.limits, route.memory)
         if isinstance(flags, Impossible):
             return Fault(place, Reason.IMPOSSIBLE_VALUE, f"{flags.metric} = {flags.value:g}")
         if flags:
@@ -173,8 +168,9 @@ class ValidateTask:
             known_as = Fault(0, Reason.WRONG_KIND, f"registered as {device.stream}/{device.kind}")
             return Route(kind, parsed.device_id, channel, None, {}, known_as)
         memory = self._memory.setdefault(parsed.device_id, {})
-        parse = parser(kind) if channel == kind.channel else None
-        return Route(kind, parsed.device_id, channel, limits_of(kind, device), memory, None, parse)
+        limits = limits_of(kind, device)
+        short = short_way(kind, device.device_id, limits, memory, self._retention_ms) if channel == kind.channel else None
+        return Route(kind, parsed.device_id, channel, limits, memory, None, short)
 
     def _bury(self, record: Record, faults: list[Fault], mqtt_topic: bytes, received_at_ms: int, out: Output) -> None:
         common = DeadLetter(
@@ -194,18 +190,14 @@ class ValidateTask:
             out.counts["dead", self._stream.name, letter.reason.value] += letter.readings
 
 
-_USUAL_HEADERS = 3  # topic, time and collector are on every record
+_USUAL_HEADERS = 2  # topic and collector are on every record
 
 
-def _stamped(record: Record) -> tuple[bytes, int]:
-    """MQTT topic and time of receipt. Collectors write them first and second; whoever else wrote is looked at more closely."""
-    headers = record.headers
-    if len(headers) > 1 and headers[0][0] == topics.MQTT_TOPIC and headers[1][0] == topics.RECEIVED_AT:
-        topic, stamp = headers[0][1], headers[1][1]
-    else:
-        found = dict(headers)
-        topic, stamp = found.get(topics.MQTT_TOPIC, b""), found.get(topics.RECEIVED_AT, b"")
-    return topic, int(stamp) if stamp.isdigit() else record.timestamp_ms
+def _mqtt_topic(headers: Headers) -> bytes:
+    """Collectors write it first; whoever else wrote is looked at more closely."""
+    if headers and headers[0][0] == topics.MQTT_TOPIC:
+        return headers[0][1]
+    return dict(headers).get(topics.MQTT_TOPIC, b"")
 
 
 def record_on(topic: str, record: Record, value: bytes) -> OutRecord:

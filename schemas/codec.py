@@ -1,4 +1,4 @@
-"""The only JSON in the house: bytes to values and back."""
+"""The JSON of the house, bytes to values and back; `schemas.plain` knows a shorter way for most readings."""
 
 import json
 from collections.abc import Mapping

@@ -125,36 +125,6 @@ def _validator(kind: Kind) -> Callable[[Any], dict[str, Any]]:
     return validate
 
 
-def sure(payload: bytes, parse: Callable[[bytes], dict[str, Any]]) -> Candidate | None:
-    """The short way, with the kind's `parser`: one reading of which nothing is left to ask; None for all that `decode` must see.
-
-    As nearly all are. A plain object, its time in milliseconds, and every value within what is plausible for any device.
-    """
-    try:
-        values = parse(payload)
-    except ValidationError:
-        return None
-    ts, seq = values.pop("ts"), values.pop("seq", None)
-    return _new_candidate((0, ts, values, seq, None)) if values else None
-
-
-@cache
-def parser(kind: Kind) -> Callable[[bytes], dict[str, Any]] | None:
-    """Parses and checks in one go what is beyond doubt, ValidationError for the rest. None for events, which are few."""
-    if kind.event:
-        return None
-    fields: dict[str, Any] = {"ts": Required[_Int64], "seq": NotRequired[_Int64]}
-    fields |= {metric.name: _presence(metric)[_bounded(metric)] for metric in kind.metrics}
-    parse: Callable[[bytes], dict[str, Any]] = _adapter(kind, fields).validator.validate_json
-    return parse
-
-
-def _bounded(metric: Metric) -> Any:
-    """The metric's type, with those bounds of what is plausible that hold for every device."""
-    low, high = metric.plausible_everywhere
-    return Annotated[_base(metric), Field(ge=low, le=high)] if metric.is_number else _base(metric)
-
-
 @cache
 def shape(kind: Kind) -> TypeAdapter[dict[str, Any]]:
     """The form of one payload object, derived from the kind's rows; a metric that may be absent may be null."""

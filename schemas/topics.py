@@ -94,7 +94,6 @@ def stream_of(kafka_topic: str) -> str:
 
 # Header names on Kafka records
 MQTT_TOPIC = "mqtt_topic"
-RECEIVED_AT = "received_at"
 COLLECTOR_ID = "collector"
 RETAINED = "retained"
 REPLAYED = "replayed"

@@ -28,7 +28,7 @@ def points_of(
     validate = ValidateTask(stream, registry, 10**15, Position(0))
     readings = []
     for offset, message in enumerate(messages):
-        headers = ((topics.MQTT_TOPIC, str(message.topic).encode()), (topics.RECEIVED_AT, b"%d" % message.at_ms))
+        headers = ((topics.MQTT_TOPIC, str(message.topic).encode()),)
         key = message.topic.device_id.encode()
         record = Record(topics.raw(stream.name), 0, offset, key, message.payload, headers, message.at_ms)
         made = [each for each in validate.feed([record]).records if each.topic == topics.reading(stream.name) and each.key]

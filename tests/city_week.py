@@ -75,14 +75,13 @@ def raw_records(minute: Sequence[Any], minute_ms: int) -> list[OutRecord]:
     """What collectors make of a minute: messages in order, and ticks in every topic."""
     events = [(message.at_ms, _record(message)) for message in minute]
     for at_ms in range(minute_ms, minute_ms + MINUTE_MS, 10 * SECOND_MS):
-        stamp = ((topics.RECEIVED_AT, b"%d" % at_ms),)
-        events += [(at_ms, OutRecord(topics.raw(name), None, b"", stamp, at_ms, 0)) for name in BY_NAME]
+        events += [(at_ms, OutRecord(topics.raw(name), None, b"", (), at_ms, 0)) for name in BY_NAME]
     return [record for _, record in sorted(events, key=lambda event: event[0])]
 
 
 def _record(message: Any) -> OutRecord:
     topic: topics.MqttTopic = message.topic
-    headers = ((topics.MQTT_TOPIC, str(topic).encode()), (topics.RECEIVED_AT, b"%d" % message.at_ms))
+    headers = ((topics.MQTT_TOPIC, str(topic).encode()),)
     return OutRecord(topics.raw(topic.stream), topic.device_id.encode(), message.payload, headers, message.at_ms, 0)
 
 

@@ -29,10 +29,10 @@ def raw(
     """What a collector writes of one message; `body` is bytes, or a value to be sent as JSON."""
     value = body if isinstance(body, bytes) else dumps(body)
     mqtt = topics.MqttTopic(stream, kind, device_id, channel)
-    headers = ((topics.MQTT_TOPIC, str(mqtt).encode()), (topics.RECEIVED_AT, b"%d" % at_ms), (topics.COLLECTOR_ID, b"c1"))
+    headers = ((topics.MQTT_TOPIC, str(mqtt).encode()), (topics.COLLECTOR_ID, b"c1"))
     return OutRecord(topics.raw(stream), device_id.encode(), value, headers, at_ms, partition)
 
 
 def tick(stream: str = "heat", at_ms: int = NOW_MS, partition: int = 0) -> OutRecord:
-    headers = (("tick", b"1"), (topics.RECEIVED_AT, b"%d" % at_ms), (topics.COLLECTOR_ID, b"c1"))
+    headers = (("tick", b"1"), (topics.COLLECTOR_ID, b"c1"))
     return OutRecord(topics.raw(stream), None, b"", headers, at_ms, partition)

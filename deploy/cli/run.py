@@ -8,7 +8,7 @@ import typer
 from deploy import children, logs
 from deploy.cli.common import USAGE, clear_errors, fail
 from deploy.metrics import PrometheusMeter
-from deploy.roles import ROLES, run_role
+from deploy.roles import ROLES, load, run_role
 from deploy.stop import Stop
 
 
@@ -25,9 +25,10 @@ def run(
     with clear_errors() as settings:
         logs.configure(name)
         stop = Stop()
+        loaded = load(role)  # before it is announced: whoever waits for it waits for that as well
         meter = PrometheusMeter(role)
         with children.announced(settings.home, name, role, meter.serve(metrics_port)):
-            run_role(role, name, settings, meter, stop)
+            run_role(loaded, name, settings, meter, stop)
 
 
 if __name__ == "__main__":

@@ -105,11 +105,10 @@ def records_of(stream: str, minute: Sequence[Any], minute_ms: int, offsets: Coun
     for at_ms, message in sorted(events, key=lambda event: event[0]):
         offset = offsets[topic]
         offsets[topic] += 1
-        stamp = ((topics.RECEIVED_AT, b"%d" % at_ms),)
         if message is None:
-            yield Record(topic, 0, offset, None, b"", stamp, at_ms)
+            yield Record(topic, 0, offset, None, b"", (), at_ms)
         else:
-            headers = ((topics.MQTT_TOPIC, str(message.topic).encode()), *stamp)
+            headers = ((topics.MQTT_TOPIC, str(message.topic).encode()),)
             yield Record(topic, 0, offset, message.topic.device_id.encode(), message.payload, headers, at_ms)
 
 

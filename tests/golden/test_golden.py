@@ -63,5 +63,5 @@ def _run(case: Path) -> tuple[list[str], list[str]]:
 def _record(stream: str, offset: int, message: dict[str, str]) -> Record:
     payload = message["text"].encode() if "text" in message else dumps(message["body"])
     at_ms = parse_rfc3339(message["received_at"])
-    headers = ((topics.MQTT_TOPIC, message["topic"].encode()), (topics.RECEIVED_AT, b"%d" % at_ms), (topics.COLLECTOR_ID, b"c"))
+    headers = ((topics.MQTT_TOPIC, message["topic"].encode()), (topics.COLLECTOR_ID, b"c"))
     return Record(topics.raw(stream), 0, offset, message["topic"].split("/")[3].encode(), payload, headers, at_ms)

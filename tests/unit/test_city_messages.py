@@ -57,13 +57,9 @@ class Judged:
         for message in messages:
             name = message.topic.stream
             records = by_stream.setdefault(name, [])
-            headers = (
-                (topics.MQTT_TOPIC, str(message.topic).encode()),
-                (topics.RECEIVED_AT, b"%d" % (message.at_ms + 25)),
-                (topics.COLLECTOR_ID, b"c"),
-            )
+            headers = ((topics.MQTT_TOPIC, str(message.topic).encode()), (topics.COLLECTOR_ID, b"c"))
             key = message.topic.device_id.encode()
-            records.append(Record(topics.raw(name), 0, len(records), key, message.payload, headers, message.at_ms))
+            records.append(Record(topics.raw(name), 0, len(records), key, message.payload, headers, message.at_ms + 25))
         for name, records in by_stream.items():
             for record in tasks[name].feed(records).records:
                 if record.topic == topics.DEAD:

@@ -56,7 +56,7 @@ def validated(stream: str, messages: Iterable[Message], devices: Iterable[Device
     outcome = Outcome()
     records = []
     for offset, message in enumerate(messages):
-        headers = ((topics.MQTT_TOPIC, str(message.topic).encode()), (topics.RECEIVED_AT, b"%d" % now_ms))
+        headers = ((topics.MQTT_TOPIC, str(message.topic).encode()),)
         key = message.topic.device_id.encode()
         records.append(Record(topics.raw(stream), 0, offset, key, message.payload, headers, now_ms))
         outcome.messages += 1

@@ -33,7 +33,7 @@ task = ValidateTask(BY_NAME["tunnel"], registry, 10**9, Position(0))
 now = 1_768_435_200_000
 
 def message(offset, body):
-    headers = ((topics.MQTT_TOPIC, b"hanan/tunnel/sump/TS-1/reading"), (topics.RECEIVED_AT, b"%d" % now))
+    headers = ((topics.MQTT_TOPIC, b"hanan/tunnel/sump/TS-1/reading"),)
     return Record("raw.tunnel", 0, offset, b"TS-1", codec.dumps(body), headers, now)
 
 bodies = [

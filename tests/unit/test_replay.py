@@ -31,7 +31,6 @@ def test_the_untouched_bytes_go_back_under_their_own_time_and_marked() -> None:
     assert record.partition is None  # the key finds the partition of the device's other records
     assert dict(record.headers) == {
         topics.MQTT_TOPIC: TOPIC.encode(),
-        topics.RECEIVED_AT: b"%d" % NOW_MS,
         topics.COLLECTOR_ID: b"c1",
         topics.REPLAYED: b"2@117",
     }
