@@ -74,7 +74,7 @@ def rewind(settings: Settings, planned: Rewind) -> None:
         if members := admin.members(planned.group):
             raise InUse(
                 f"{planned.group} is at work ({', '.join(members)}); stop these processes, rewind, and start them again. "
-                "One that was killed is forgotten after ten seconds"
+                f"One that was killed is forgotten after {settings.kafka_session_timeout_ms / 1_000:g} seconds"
             )
         if planned.back:
             admin.set_committed(planned.group, planned.back)

@@ -104,6 +104,9 @@ class Settings(BaseSettings):
     kafka_client: Literal["confluent", "kafka-python"] = Field("confluent", description="Client library of the hot path")
     kafka_partitions: Annotated[int, Field(ge=1, le=1000)] = Field(4, description="Partitions of raw, reading and the rest")
     kafka_replication: Annotated[int, Field(ge=1, le=5)] = Field(1, description="Copies of every record")
+    kafka_session_timeout_ms: Annotated[int, Field(ge=6_000, le=300_000)] = Field(
+        10_000, description="Silence after which a group gives a process's partitions to others; Kafka takes 6 s at least"
+    )
     raw_retention_hours: Annotated[int, Field(ge=1)] = Field(168, description="How long raw bytes stay for a replay")
 
     mqtt_url: Annotated[str, _url("mqtt")] = Field("", description="mqtt://host:port of a broker of your own; empty: native")

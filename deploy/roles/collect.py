@@ -6,13 +6,12 @@ from deploy.broker_watch import watching_broker
 from deploy.clock import deployment_clock, monotonic_ms
 from deploy.metrics import PrometheusMeter
 from deploy.native.endpoints import endpoints
-from deploy.roles.wiring import open_sink
+from deploy.roles.wiring import open_sink, open_source
 from deploy.settings import Settings
 from deploy.stop import Stop
 from ingest.collector import Collector
 from ingest.io.paho_session import Broker, PahoSessions
 from ingest.slots import GROUP, slots_of
-from processors.io import clients
 from schemas.streams import STREAMS
 
 
@@ -20,7 +19,7 @@ def run(name: str, settings: Settings, meter: PrometheusMeter, stop: Stop) -> No
     places = endpoints(settings)
     login = places.mqtt_login("collector")
     collector = Collector(
-        clients.open_source(settings.kafka_client, places.kafka_bootstrap, GROUP, name),
+        open_source(settings, GROUP, name),
         open_sink(settings, name),
         PahoSessions(Broker(places.mqtt_host, places.mqtt_port, login.user, login.password), monotonic_ms=monotonic_ms),
         slots_of(STREAMS),

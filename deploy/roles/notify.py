@@ -8,10 +8,9 @@ from deploy.native import vault
 from deploy.native.endpoints import endpoints
 from deploy.roles import groups
 from deploy.roles.shelf import rules
-from deploy.roles.wiring import open_sink
+from deploy.roles.wiring import open_sink, open_source
 from deploy.settings import Settings
 from deploy.stop import Stop
-from processors.io import clients
 from processors.io.kafka_read import TableReader
 from processors.io.notify import People
 from processors.notify.desk import Desk
@@ -27,7 +26,7 @@ def run(name: str, settings: Settings, meter: PrometheusMeter, stop: Stop) -> No
     routes, books = load_routes(settings.alert_routes), rules(settings)
     with ThreadPoolExecutor(max_workers=max(1, len(routes.addresses)), thread_name_prefix="address") as executor:
         NotifyRole(
-            clients.open_source(settings.kafka_client, bootstrap, groups.NOTIFY, name),
+            open_source(settings, groups.NOTIFY, name),
             open_sink(settings, name),
             (TableReader(bootstrap, topics.ALERT), TableReader(bootstrap, DELIVERY)),
             Desk(routes, books.current().rules, CityClock(settings.time_zone)),

@@ -9,9 +9,9 @@ from deploy.native.endpoints import endpoints
 from deploy.native.progress import QuietProgress
 from deploy.recompute import Wanted, closed_ms, recompute
 from deploy.roles import groups
+from deploy.roles.wiring import open_source
 from deploy.settings import Settings
 from deploy.stop import Stop
-from processors.io import clients
 from processors.io.kafka_admin import Admin
 from processors.windows.calendar import Calendar
 from schemas.streams import BY_NAME
@@ -30,7 +30,7 @@ def run(name: str, settings: Settings, meter: PrometheusMeter, stop: Stop) -> No
             meter.add("windows_again", amount, stream=wanted.stream, level=level)
 
     LateKeeper(
-        clients.open_source(settings.kafka_client, places.kafka_bootstrap, groups.RECOMPUTE, name),
+        open_source(settings, groups.RECOMPUTE, name),
         Calendar(settings.time_zone),
         deployment_clock(settings).now_ms,
         monotonic_ms,

@@ -7,7 +7,12 @@ from deploy.settings import Settings
 from processors.io import clients
 from processors.runner import Runner
 from processors.task import Tasks
-from schemas.ports import PointWriter, RecordSink
+from schemas.ports import PointWriter, RecordSink, RecordSource
+
+
+def open_source(settings: Settings, group: str, name: str) -> RecordSource:
+    bootstrap = endpoints(settings).kafka_bootstrap
+    return clients.open_source(settings.kafka_client, bootstrap, group, name, settings.kafka_session_timeout_ms)
 
 
 def open_sink(settings: Settings, name: str) -> RecordSink:
@@ -23,7 +28,7 @@ def runner(
     writer: PointWriter | None = None,
 ) -> Runner:
     return Runner(
-        clients.open_source(settings.kafka_client, endpoints(settings).kafka_bootstrap, group, name),
+        open_source(settings, group, name),
         clients.open_batch_sink(settings.kafka_client, endpoints(settings).kafka_bootstrap, name),
         tasks,
         clock=deployment_clock(settings),

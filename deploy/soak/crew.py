@@ -10,13 +10,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from deploy import children
+from deploy.metrics import PREFIX
 from deploy.native import process
 from deploy.native.stack import Stack
 from deploy.operation import FLOW
 from deploy.settings import Settings
 from deploy.soak.sender import Order
+from deploy.watch import scrape
 
 SENDER = "sender"
+_READ = f"{PREFIX}records_read_total"
+AT_WORK: Mapping[str, str] = {"collect": f"{PREFIX}mqtt_ready"} | dict.fromkeys(
+    ("validate", "aggregate", "city", "alert", "store"), _READ
+)
+"""What tells that a role's process does what it is for."""
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -76,6 +83,23 @@ class Crew:
             restart = self._restarts.get(name)
             return restart is None or restart.done()
         return self._children[name].poll() is None
+
+    def is_at_work(self, name: str) -> bool:
+        """Up, and as far as a role is concerned: this very process has read something, or holds a session of the broker.
+
+        Of recompute and notify only one process at a time has anything to read, so with them it is enough that they answer.
+        """
+        if not self.is_up(name):
+            return False
+        if name in self.servers or name == SENDER:
+            return True
+        pid = self._children[name].pid
+        port = next((one.metrics_port for one in children.running(self.settings.home) if one.process.pid == pid), 0)
+        series = scrape([port]) if port else {}
+        wanted = AT_WORK.get(name.rpartition("-")[0])
+        return (
+            bool(series) if wanted is None else any(value for (series_name, _), value in series.items() if series_name == wanted)
+        )
 
     def tend(self) -> None:
         """Starts again what ended by itself, and remembers it; raises what went wrong with a server's restart."""

@@ -2,7 +2,7 @@
 
 Two witnesses who know nothing of each other. The fleet knows every message it sent and what must become of it. And the raw topic,
 judged once more from its beginning by a single task that nothing interrupts, says what the verdicts must be that depend on the
-readings before.
+readings before, and with that what the windows of devices and zones must be.
 """
 
 from collections import Counter, defaultdict
@@ -16,6 +16,7 @@ from deploy.registry_topic import read_registry
 from deploy.settings import Settings
 from deploy.soak.fleet import ExpectedPoint, Fleet, Numbered
 from deploy.soak.points import PointReader, Stored
+from deploy.soak.windows import compare_windows
 from processors.io.kafka_read import read_all
 from processors.points import NO_REASONS, time_ns
 from processors.validate import ValidateTask
@@ -71,6 +72,8 @@ class Verdict:
     repeated_by_collect: int = 0  # raw records beyond the first of a message
     repeated_by_validate: int = 0  # records in the reading topics beyond what the raw topics make
     judged: int = 0  # points whose verdict was held against the linear run
+    windows: int = 0  # of devices and zones, held against those that the readings make
+    windows_skipped: int = 0  # kinds of device whose windows were not, because of late readings
 
     @property
     def good(self) -> bool:
@@ -99,7 +102,8 @@ def judge(settings: Settings, places: Endpoints, fleet: Fleet, acks: Mapping[int
     verdict = Verdict(messages=len(acks))
     count = max(acks, default=-1) + 1
     letters = _letters(places)
-    linear = _linear(settings, places, verdict)
+    registry = Registry({device.device_id: device for device in read_registry(settings)})
+    linear = _linear(settings, places, registry, verdict)
     lost: list[Lost] = []
     with closing(PointReader(places)) as points:
         for place, device in enumerate(fleet.devices):
@@ -109,6 +113,9 @@ def judge(settings: Settings, places: Endpoints, fleet: Fleet, acks: Mapping[int
             sent = [fleet.message(number) for number in fleet.turns(place, count)]
             lost += _compare_messages(verdict, sent, acks, stored, letters)
             _compare_verdicts(verdict, f"{measurement} {device.device_id}", stored, linear[measurement, device.device_id])
+    windows = compare_windows(places, registry, settings.time_zone, linear, fleet.pattern.base_ms)
+    verdict.windows, verdict.windows_skipped = windows.compared, windows.skipped
+    verdict.wrong += windows.wrong
     strays = [(topic, kept) for (topic, _), kept in letters.items() if not kept.used]
     verdict.wrong += [f"a dead letter of what nobody sent: {topic} {dict(kept.reasons)}" for topic, kept in strays]
     for one in sorted(lost, key=lambda one: one.number):
@@ -189,9 +196,10 @@ def _letters(places: Endpoints) -> Letters:
     return dict(found)
 
 
-def _linear(settings: Settings, places: Endpoints, verdict: Verdict) -> dict[tuple[str, str], dict[int, Reading]]:
+def _linear(
+    settings: Settings, places: Endpoints, registry: Registry, verdict: Verdict
+) -> dict[tuple[str, str], dict[int, Reading]]:
     """By measurement and device: what one uninterrupted run makes of the raw topics. Counts repeats on the way."""
-    registry = Registry({device.device_id: device for device in read_registry(settings)})
     found: dict[tuple[str, str], dict[int, Reading]] = defaultdict(dict)
     for stream in STREAMS:
         made = _Linear(stream, registry, settings.readings_retention_days * DAY_MS)

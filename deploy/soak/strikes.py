@@ -17,6 +17,7 @@ _LONG = 0.15  # of absences outlast a group's patience, so that others take over
 _SHORT_S, _LONG_S = 3.0, 16.0
 _APART_S = 1.5
 _LOOK_S = 0.1
+_AT_WORK_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class Striker:
     def strike(self, stroke: Stroke, look: Callable[[], None] = lambda: None) -> None:
         """Returns when its victims are started again and, unless nobody waits for that, readings flow. `look` is called often."""
         crew = self._trial.crew
-        self._until(lambda: all(crew.is_up(name) for name in stroke.victims))
+        self._until_at_work(stroke.victims)
         began, struck_ms = time.monotonic(), 0
         due: dict[str, float] = {}
         for name, absence_s in zip(stroke.victims, stroke.absences_s, strict=True):
@@ -98,6 +99,16 @@ class Striker:
         while due:
             self._until_time(min(due.values()))
             start_due()
+
+    def _until_at_work(self, names: Sequence[str]) -> None:
+        """A process that is killed while it begins shows nothing; but one that has nothing to do is not waited for for ever."""
+        crew, deadline = self._trial.crew, time.monotonic() + _AT_WORK_S
+        self._until(lambda: all(crew.is_up(name) for name in names))
+        left = list(names)
+        while left and time.monotonic() < deadline:
+            left = [name for name in left if not crew.is_at_work(name)]
+            crew.tend()
+            time.sleep(_LOOK_S)
 
     def _until(self, condition: Callable[[], bool]) -> None:
         while not condition():

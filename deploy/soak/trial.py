@@ -1,7 +1,7 @@
 """A trial: a fleet's readings on their way through real processes, and the verdict at the end."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -178,7 +178,3 @@ def _until_subscribed(running: Trial) -> None:
         if time.monotonic() > deadline:
             raise TrialError(f"no MQTT subscriptions within {_READY_S:.0f} s; the logs are in {running.settings.home}/logs")
         time.sleep(_LOOK_S)
-
-
-def counts(workers: int) -> Mapping[str, int]:
-    return dict.fromkeys(FLOW, workers)

@@ -4,6 +4,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import Literal
 
+from processors.io.kafka_common import SESSION_TIMEOUT_MS
 from schemas.ports import RecordSink, RecordSource
 
 Client = Literal["confluent", "kafka-python"]
@@ -14,8 +15,10 @@ def _module(client: Client) -> ModuleType:
     return import_module("processors.io." + client.replace("-", "_"))
 
 
-def open_source(client: Client, bootstrap: str, group: str, client_id: str) -> RecordSource:
-    source: RecordSource = _module(client).Source(bootstrap, group, client_id=client_id)
+def open_source(
+    client: Client, bootstrap: str, group: str, client_id: str, session_timeout_ms: int = SESSION_TIMEOUT_MS
+) -> RecordSource:
+    source: RecordSource = _module(client).Source(bootstrap, group, client_id=client_id, session_timeout_ms=session_timeout_ms)
     return source
 
 

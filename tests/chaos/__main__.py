@@ -25,6 +25,7 @@ def main(
     workers: Annotated[int, typer.Option(min=1, help="Processes of each role.")] = 2,
     lasting: Annotated[float, typer.Option(help="Seconds that each trouble of the cases lasts.")] = 25.0,
     pairs: Annotated[float, typer.Option(min=0, max=1, help="Share of strikes that hit two at once.")] = PAIRS,
+    patience: Annotated[float, typer.Option(min=6, help="Seconds of silence after which a group gives partitions away.")] = 10.0,
     minutes: Annotated[float, typer.Option(help="No more kills after so long; the verdict then is of those there were.")] = 600.0,
     parts: Annotated[str, typer.Option(help=f"Of {', '.join(PARTS)}.")] = ",".join(PARTS),
     cases: Annotated[str, typer.Option(help=f"Of {', '.join(CASES)}.")] = ",".join(CASES),
@@ -32,7 +33,8 @@ def main(
 ) -> None:
     """Kill things, and hold what InfluxDB has against what was acknowledged. Exit code 1 when anything is lost or wrong."""
     logs.quiet()
-    choice = Choice(kills, seed, broker, client, rate, workers, lasting, tuple(cases.split(",")), 60 * minutes, pairs)
+    chosen = tuple(cases.split(","))
+    choice = Choice(kills, seed, broker, client, rate, workers, lasting, chosen, 60 * minutes, pairs, round(1_000 * patience))
     began = time.monotonic()
 
     def say(line: str) -> None:

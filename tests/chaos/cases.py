@@ -2,11 +2,12 @@
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from deploy.clock import wall_ms
+from deploy.operation import FLOW
 from deploy.soak.crew import SENDER, resident_mb
 from deploy.soak.trial import Trial
 from tests.chaos.proxy import Mood, Proxy
@@ -17,12 +18,11 @@ _SENT_EACH_S = 1.0  # the queue of a full broker is filled for at least so long
 
 @dataclass
 class Outcome:
-    """One case: how long until readings flowed again once it was over, and the most memory that a role took meanwhile."""
+    """One case: how long until readings flowed again once it was over, and the most memory that a process took meanwhile."""
 
     name: str
     recovery_s: float
-    peak_mb: float
-    peak_of: str
+    peaks_mb: Mapping[str, float]  # by role
 
 
 @dataclass
@@ -51,8 +51,8 @@ class Stage:
         case(self)
         over_ms, over = wall_ms(), time.monotonic()
         self.trial.until_flowing(over_ms, tend=self.sample)
-        peak_of, peak_mb = max(self._peaks.items(), key=lambda row: row[1], default=("", 0.0))
-        self.outcomes.append(Outcome(name, time.monotonic() - over, peak_mb, peak_of))
+        peaks = {role: max(mb for one, mb in self._peaks.items() if one.startswith(f"{role}-")) for role in FLOW}
+        self.outcomes.append(Outcome(name, time.monotonic() - over, peaks))
         return self.outcomes[-1]
 
     def kill(self, *names: str) -> None:
@@ -184,7 +184,7 @@ def collectors_come_and_go(stage: Stage) -> None:
 
 def a_process_of_each_role_frozen(stage: Stage) -> None:
     """Longer than its group's patience: others take over, and it wakes up with work that is no longer its own."""
-    frozen = [stage.of(role)[-1] for role in ("collect", "validate", "store")]
+    frozen = [stage.of(role)[-1] for role in FLOW]
     for name in frozen:
         stage.trial.crew.kill(name, signal.SIGSTOP)
     stage.last(max(14.0, stage.lasting_s))

@@ -41,6 +41,7 @@ class Choice:
     cases: Sequence[str] = tuple(CASES)
     most_s: float = math.inf
     pairs: float = PAIRS
+    patience_ms: int = 10_000
 
     @property
     def plan(self) -> Plan:
@@ -48,7 +49,7 @@ class Choice:
 
     @property
     def settings(self) -> dict[str, object]:
-        return {"mqtt_broker": self.broker, "kafka_client": self.client}
+        return {"mqtt_broker": self.broker, "kafka_client": self.client, "kafka_session_timeout_ms": self.patience_ms}
 
 
 def kills(choice: Choice, say: Say) -> Report:

@@ -46,12 +46,15 @@ class Report:
             f"  {v.messages:,} messages acknowledged: {v.readings:,} readings to be stored, {v.letters:,} to be dead letters",
             f"  LOST {len(v.lost)}, WRONG {len(v.wrong)}, lost by the broker's own memory {len(v.excused)}{age}",
             f"  duplicates absorbed {v.duplicates:,} ({repeats}); verdicts equal to an uninterrupted run's {v.judged:,}",
+            f"  windows equal to what the readings make {v.windows:,}"
+            + (f"; of {v.windows_skipped} kinds of device not looked at, for late readings" if v.windows_skipped else ""),
             *(
                 f"  flows again: {name:12} {count:4} x  p50 {p50:5.1f} s  max {most:5.1f} s, after the restart {later:5.1f} s"
                 for name, count, p50, most, later in summary(self.recoveries)
             ),
             *(
-                f"  {one.name:36} flows {one.recovery_s:5.1f} s after it, most memory {one.peak_mb:3.0f} MB ({one.peak_of})"
+                f"  {one.name:36} flows {one.recovery_s:5.1f} s after it; MB at most: "
+                + ", ".join(f"{role} {mb:.0f}" for role, mb in one.peaks_mb.items())
                 for one in self.outcomes
             ),
             *(f"  PROBLEM {problem}" for problem in self.problems),
@@ -73,8 +76,15 @@ class Report:
             "lost_by_broker_oldest_s": verdict.oldest_excused_ms / 1_000,
             "repeated_by_collect": verdict.repeated_by_collect,
             "repeated_by_validate": verdict.repeated_by_validate,
+            "judged": verdict.judged,
+            "windows": verdict.windows,
+            "windows_skipped": verdict.windows_skipped,
+            "flows_again": {
+                name: [count, round(p50, 1), round(most, 1)] for name, count, p50, most, _ in summary(self.recoveries)
+            },
             "recovery_p50_s": round(median(waits), 1) if waits else None,
             "recovery_max_s": round(waits[-1], 1) if waits else None,
             "cases": {one.name: round(one.recovery_s, 1) for one in self.outcomes},
+            "memory_mb": {one.name: {role: round(mb) for role, mb in one.peaks_mb.items()} for one in self.outcomes},
             "problems": self.problems,
         }

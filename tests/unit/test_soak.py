@@ -12,15 +12,19 @@ from deploy.soak.acks import Acks, read_acks
 from deploy.soak.fleet import Fleet, Numbered, Pattern, some_of_each_kind
 from deploy.soak.memory import chart, slope
 from deploy.soak.oracle import Allowance, Kept, Lost, Verdict, _compare_messages, _quality
+from deploy.soak.points import Place
 from deploy.soak.sender import Order
 from deploy.soak.strikes import Recovery, schedule, summary
+from deploy.soak.windows import _differences, _fields, _wanted
 from processors.validate import ValidateTask
+from processors.windows.calendar import Calendar, Span
 from schemas import topics
 from schemas.codec import decode_reading
 from schemas.dead import from_record
 from schemas.device import Registry
-from schemas.instants import DAY_MS
+from schemas.instants import DAY_MS, HOUR_MS, MINUTE_MS
 from schemas.ports import Position, Record
+from schemas.reading import Reading
 from schemas.streams import BY_NAME
 from tests.factories import NOW_MS
 
@@ -156,6 +160,48 @@ def test_what_nobody_sent_and_what_should_not_be_dead_is_wrong() -> None:
     assert verdict_on(FULL, stored | {1: {"a": 1}}, letters) == (0, 1)
     letters = {(str(FULL.topic), FULL.payload): Kept(Counter({"refused_by_store": 1}))}
     assert verdict_on(FULL, stored, letters) == (0, 1)
+
+
+WINDOW = {"readings": 3, "temp_c_mean": 1.5, "state_last": "idle"}
+
+
+@pytest.mark.parametrize(
+    ("changed", "whys"),
+    [
+        ({}, 0),
+        ({"temp_c_mean": 1.5 + 1e-12}, 0),
+        ({"temp_c_mean": 1.500001}, 1),
+        ({"readings": 4}, 1),
+        ({"readings": 3.0}, 1),
+        ({"state_last": "busy"}, 1),
+        ({"more": 1}, 1),
+    ],
+)
+def test_a_window_that_differs_is_wrong(changed: dict[str, Any], whys: int) -> None:
+    place = Place("WC-1", "", NOW_MS)
+    assert len(list(_differences("", {place: WINDOW}, {place: WINDOW | changed}))) == whys
+
+
+def test_a_window_that_is_missing_and_one_of_nothing_are_wrong() -> None:
+    place = Place("", "north", NOW_MS)
+    assert [why.endswith("missing") for why in _differences("", {place: WINDOW}, {})] == [True]
+    assert [why.endswith("nobody made it") for why in _differences("", {}, {place: WINDOW})] == [True]
+
+
+def test_windows_are_those_of_the_readings_given_as_they_are_stored() -> None:
+    line = 'waste_bin,device_id=B-1,window=1m readings=2i,fill_mean=0.5,state_last="idle" 60000000000'
+    assert _fields(line) == {"readings": 2, "fill_mean": 0.5, "state_last": "idle"}
+    device = next(one for one in DEVICES if one.stream == "heat" and one.kind == "indoor")
+    stream = BY_NAME["heat"]
+    kind = stream.by_name["indoor"]
+    start = NOW_MS - NOW_MS % HOUR_MS
+    values = {kind.metrics[0].name: 20.0}
+    given = {ts * 1_000_000: Reading("heat", "indoor", device.device_id, ts, ts, values, {}) for ts in (start, start + 61_000)}
+    readings = {(stream.measurement("indoor"), device.device_id): given}
+    span = Span(start, start + 15 * MINUTE_MS)
+    found = _wanted(stream, kind, Registry({device.device_id: device}), Calendar("Asia/Shanghai"), readings, span)
+    assert {level: len(of_level) for level, of_level in found.items()} == {"1m": 4, "15m": 2, "1h": 0}
+    assert found["15m"][Place(device.device_id, "", start * 1_000_000)]["readings"] == 2
 
 
 def test_a_broker_is_excused_for_its_last_seconds_only() -> None:
