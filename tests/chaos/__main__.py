@@ -26,6 +26,9 @@ def main(
     lasting: Annotated[float, typer.Option(help="Seconds that each trouble of the cases lasts.")] = 25.0,
     pairs: Annotated[float, typer.Option(min=0, max=1, help="Share of strikes that hit two at once.")] = PAIRS,
     patience: Annotated[float, typer.Option(min=6, help="Seconds of silence after which a group gives partitions away.")] = 10.0,
+    spare: Annotated[
+        bool, typer.Option("--spare", help="Kill all but the first process of each role, and show its memory.")
+    ] = False,
     minutes: Annotated[float, typer.Option(help="No more kills after so long; the verdict then is of those there were.")] = 600.0,
     parts: Annotated[str, typer.Option(help=f"Of {', '.join(PARTS)}.")] = ",".join(PARTS),
     cases: Annotated[str, typer.Option(help=f"Of {', '.join(CASES)}.")] = ",".join(CASES),
@@ -34,7 +37,9 @@ def main(
     """Kill things, and hold what InfluxDB has against what was acknowledged. Exit code 1 when anything is lost or wrong."""
     logs.quiet()
     chosen = tuple(cases.split(","))
-    choice = Choice(kills, seed, broker, client, rate, workers, lasting, chosen, 60 * minutes, pairs, round(1_000 * patience))
+    choice = Choice(
+        kills, seed, broker, client, rate, workers, lasting, chosen, 60 * minutes, pairs, round(1_000 * patience), spare
+    )
     began = time.monotonic()
 
     def say(line: str) -> None:

@@ -13,6 +13,7 @@ from deploy.soak.trial import Trial
 from tests.chaos.proxy import Mood, Proxy
 
 _LOOK_S = 0.1
+_WRITE_S = 24.0
 _SENT_EACH_S = 1.0  # the queue of a full broker is filled for at least so long
 
 
@@ -99,9 +100,9 @@ def influxdb_stopped(stage: Stage) -> None:
 
 
 def influxdb_paused(stage: Stage) -> None:
-    """It takes connections and never answers: longer than a write's patience, in the long form."""
+    """It takes connections and never answers, for longer than a write waits for an answer."""
     with stage.paused("influxdb"):
-        stage.last()
+        stage.last(max(_WRITE_S, stage.lasting_s))
 
 
 def influxdb_answers_503(stage: Stage) -> None:

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from deploy.clock import wall_ms
 from deploy.native.stack import Stack
 from deploy.soak.crew import SENDER
+from deploy.soak.memory import Memory
 from deploy.soak.strikes import PAIRS, Striker, schedule
 from deploy.soak.trial import Plan, Trial, TrialError, trial
 from tests.chaos.cases import CASES, Stage
@@ -24,6 +25,7 @@ from tests.servers import guarded_stack
 
 Say = Callable[[str], None]
 
+_SAMPLE_S = 5.0
 _DISK_MIB: Mapping[str, int] = {"kafka": 192, "influxdb": 48}
 
 
@@ -42,6 +44,7 @@ class Choice:
     most_s: float = math.inf
     pairs: float = PAIRS
     patience_ms: int = 10_000
+    spare: bool = False
 
     @property
     def plan(self) -> Plan:
@@ -53,9 +56,20 @@ class Choice:
 
 
 def kills(choice: Choice, say: Say) -> Report:
-    """Every role, every server and the publisher, one and two at a time."""
+    """Every role, every server and the publisher, one and two at a time; where asked for, not the first process of each role."""
     with _running("kills", choice, say) as (running, report):
-        _strike(running, report, [*running.crew.roles, *running.crew.servers, SENDER], choice, say)
+        spared = [name for name in running.crew.roles if choice.spare and name.endswith("-1")]
+        candidates = [name for name in [*running.crew.roles, *running.crew.servers, SENDER] if name not in spared]
+        memory, began, at = Memory(running.crew), time.monotonic(), time.monotonic()
+
+        def look() -> None:
+            nonlocal at
+            if time.monotonic() >= at:
+                at = time.monotonic() + _SAMPLE_S
+                memory.sample(time.monotonic() - began)
+
+        _strike(running, report, candidates, choice, say, look)
+        report.lives = [life for life in memory.longest_lives() if life.name in spared]
     return report
 
 
@@ -142,13 +156,20 @@ def _running(name: str, choice: Choice, say: Say, **given: object) -> Iterator[t
         _judge(running, report, began)
 
 
-def _strike(running: Trial, report: Report, candidates: Sequence[str], choice: Choice, say: Say) -> None:
+def _strike(
+    running: Trial,
+    report: Report,
+    candidates: Sequence[str],
+    choice: Choice,
+    say: Say,
+    look: Callable[[], None] = lambda: None,
+) -> None:
     striker, until = Striker(running, say), time.monotonic() + choice.most_s
     for stroke in schedule(candidates, choice.kills, choice.seed, choice.pairs):
         if time.monotonic() > until:
             say(f"     time is up after {striker.kills.total()} kills")
             break
-        striker.strike(stroke)
+        striker.strike(stroke, look)
     running.until_flowing(wall_ms())
     report.kills, report.recoveries = striker.kills, striker.recoveries
 

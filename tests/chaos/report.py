@@ -7,6 +7,7 @@ from statistics import median
 from typing import Any
 
 from deploy.soak.crew import Gone
+from deploy.soak.memory import Life
 from deploy.soak.oracle import Verdict, shown
 from deploy.soak.strikes import Recovery, summary
 from tests.chaos.cases import Outcome
@@ -23,6 +24,7 @@ class Report:
     outcomes: Sequence[Outcome] = ()
     gone: Sequence[Gone] = ()
     ledger: Sequence[str] = ()
+    lives: Sequence[Life] = ()  # of processes that were never killed
     skipped: str = ""
     seconds: float = 0.0
 
@@ -57,6 +59,11 @@ class Report:
                 + ", ".join(f"{role} {mb:.0f}" for role, mb in one.peaks_mb.items())
                 for one in self.outcomes
             ),
+            *(
+                f"  memory {one.name:12} {one.seconds / 60:5.1f} min  {one.first_mb:4.0f} MB at first,"
+                f" {one.most_mb:4.0f} at most, {one.last_mb:4.0f} at last, {one.slope_mb_h or 0:+6.1f} MB/h in its second half"
+                for one in self.lives
+            ),
             *(f"  PROBLEM {problem}" for problem in self.problems),
         ]
 
@@ -86,5 +93,6 @@ class Report:
             "recovery_max_s": round(waits[-1], 1) if waits else None,
             "cases": {one.name: round(one.recovery_s, 1) for one in self.outcomes},
             "memory_mb": {one.name: {role: round(mb) for role, mb in one.peaks_mb.items()} for one in self.outcomes},
+            "memory": [one._asdict() for one in self.lives],
             "problems": self.problems,
         }
