@@ -8,7 +8,7 @@ from deploy.registry_points import show_registry
 from deploy.settings import Settings
 from ingest.slots import slots_of
 from processors.io.kafka_admin import Admin, TopicSpec
-from schemas import alert, topics
+from schemas import alert, topics, workorder
 from schemas.aggregate import LEVELS
 from schemas.device import Device, encode
 from schemas.instants import DAY_MS, HOUR_MS
@@ -55,6 +55,8 @@ def topic_specs(settings: Settings) -> list[TopicSpec]:
     specs.append(TopicSpec(alert.COMMAND, 1, copies, commands))
     specs.append(TopicSpec(alert.DELIVERY, 1, copies, compact | free))
     specs.append(TopicSpec(alert.GROUP, many, copies, free | {"retention.ms": str(_GROUP_HOURS * HOUR_MS)}))
+    specs.append(TopicSpec(workorder.EVENT, 1, copies, windows))
+    specs.append(TopicSpec(workorder.WORKORDER, 1, copies, changes))
     return specs
 
 

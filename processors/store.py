@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
+from processors.orders.points import order_lines
 from processors.points import line
 from processors.rules.points import alert_lines
 from processors.task import Output, new_point
@@ -16,6 +17,7 @@ from schemas.kind import Stream
 from schemas.ports import Partition, Position, Record
 from schemas.reason import Reason
 from schemas.streams import BY_NAME
+from schemas.workorder import WORKORDER
 
 
 class Writing(NamedTuple):
@@ -93,6 +95,7 @@ class StoreTasks:
             for topic in (*(topics.aggregate(level, name) for level in LEVELS), topics.zone(name)):
                 self._writings[topic] = windows
         self._writings[topics.ALERT] = Writing("", ALERTS, alert_lines, "alert_points")
+        self._writings[WORKORDER] = Writing("", ALERTS, order_lines, "order_points")
         self.topics = [*self._writings]
 
     def refresh(self, *, up_to_now: bool = False) -> None:

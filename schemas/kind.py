@@ -73,6 +73,7 @@ class Stream:
     lateness_ms  how long after its end a window still takes readings
     indicators   how it is doing, by zone and for the district; `details` by device
     event        what the indicators of the span EVENT speak of
+    served       kinds of device whose details of a quarter work orders are made of
     """
 
     name: str
@@ -83,6 +84,7 @@ class Stream:
     indicators: tuple[Indicator, ...] = ()
     details: tuple[Detail, ...] = ()
     event: Event | None = None
+    served: tuple[str, ...] = ()
 
     @cached_property
     def by_name(self) -> Mapping[str, Kind]:
@@ -145,10 +147,17 @@ def _city(stream: Stream) -> Iterator[str]:
                 yield f"{where}: a span other than the window wants amounts with a base"
             if row.span is Span.EVENT and stream.event is None:
                 yield f"{where}: the stream declares no event"
+    yield from (
+        f"{stream.name}: {name} is served, and has no details" for name in stream.served if not _has_details(stream, name)
+    )
     for kind in stream.kinds:
         bases = {row.amount.base == MINUTE for row in stream.details if row.amount.kind == kind.name}
         if len(bases) > 1:
             yield f"{stream.name}/{kind.name}: details of minutes and of windows would be two writers of one point"
+
+
+def _has_details(stream: Stream, kind: str) -> bool:
+    return any(row.amount.kind == kind for row in stream.details)
 
 
 def _amount(amount: Amount, stream: Stream) -> Iterator[str]:

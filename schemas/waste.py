@@ -299,6 +299,7 @@ _H2S = Amount(
     MINUTE,
 )
 _CONTAINERS_DUE = Amount("containers_due", "bin", ("fill", "fill_light"), _due, either=True)
+_BIN_FILL = Amount("bin_fill", "bin", ("fill",), lambda b: b.last("fill"))
 _CLEAN = Target(0, 1, "P: none is wished, an hour is too much")
 _TO_FULL_TARGET = Target(120, 45, "P: time for a truck to be sent, and too late for one")
 
@@ -429,6 +430,7 @@ DETAILS = (
     Detail(name="trucks", unit="1", en="Trucks weighed", zh="过磅车次", amount=_TRUCKS),
     Detail(name="cycles", unit="1", en="Compaction cycles", zh="压缩次数", amount=_CYCLES),
     Detail(name="energy_kwh", unit="kW.h", en="Motor energy", zh="电机电能", amount=_ENERGY),
+    Detail(name="fill", unit="1", en="Fill", zh="填充率", amount=_FILL, windows=(QUARTER,)),
     Detail(
         name="minutes_to_full",
         unit="min",
@@ -439,6 +441,8 @@ DETAILS = (
     ),
     Detail(name="hours_above_nh3", unit="h", en="Hours above the NH3 limit", zh="氨气超标时长", amount=_NH3, source=_BOUNDARY),
     Detail(name="hours_above_h2s", unit="h", en="Hours above the H2S limit", zh="硫化氢超标时长", amount=_H2S, source=_BOUNDARY),
+    Detail(name="fill", unit="1", en="Fill", zh="填充率", amount=_BIN_FILL, windows=(QUARTER,)),
+    Detail(name="due", unit="1", en="To be emptied", zh="待清运", amount=_CONTAINERS_DUE, windows=(QUARTER,)),
 )
 
 STREAM = Stream(
@@ -448,4 +452,5 @@ STREAM = Stream(
     kinds=(COMPACTOR, WEIGHBRIDGE, AIR, LEACHATE, BIN),
     indicators=INDICATORS,
     details=DETAILS,
+    served=("compactor", "air", "bin"),
 )

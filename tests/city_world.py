@@ -15,6 +15,7 @@ from schemas.instants import HOUR_MS, MINUTE_MS
 from schemas.kind import Kind, Parameter, Stream
 from schemas.metric import Range, counter, gauge
 from schemas.ports import OutRecord, Refusal
+from schemas.workorder import EVENT, WORKORDER
 from tests.memory import ManualClock, MemoryKafka
 from tests.windows_world import Dies, MortalSink, MortalSource
 
@@ -204,7 +205,7 @@ class CityWorld:
         self.stream, self.devices, self.partitions, self.time_zone, self.random = stream, devices, partitions, time_zone, random
         self.kafka = MemoryKafka(
             {topics.aggregate(level, stream.name): partitions for level in LEVELS}
-            | {topics.city_part(stream.name): 1, topics.city_day(stream.name): 1, topics.DEAD: 1}
+            | {topics.city_part(stream.name): 1, topics.city_day(stream.name): 1, topics.DEAD: 1, EVENT: 1, WORKORDER: 1}
         )
         self.points: dict[Point, dict[str, float]] = {}
         self.deaths = self.now_ms = 0

@@ -2,7 +2,7 @@
 
 import typer
 
-from deploy.cli import alerts, dead, devices, grafana, rules, servers
+from deploy.cli import alerts, dead, devices, dispatch, grafana, rules, servers
 from deploy.cli.contract import contract_command
 from deploy.cli.doctor import doctor
 from deploy.cli.down import down
@@ -44,6 +44,7 @@ app.command(epilog="Example: hanan doctor")(doctor)
 app.command(epilog=SOAK_EPILOG)(soak)
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(rules.app, name="rules")
+app.add_typer(dispatch.app, name="dispatch")
 app.add_typer(grafana.app, name="grafana")
 app.command("contract", epilog="Example: hanan contract --check")(contract_command)
 

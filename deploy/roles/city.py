@@ -1,4 +1,4 @@
-"""The indicators."""
+"""The indicators and the work orders."""
 
 from functools import partial
 

@@ -12,6 +12,7 @@ from schemas import topics
 from schemas.aggregate import HOUR, QUARTER
 from schemas.alert import GROUP as ALERT_GROUP
 from schemas.streams import BY_NAME
+from schemas.workorder import EVENT as WORKORDER_EVENT
 
 
 class Reads(NamedTuple):
@@ -34,6 +35,7 @@ READS: Sequence[Reads] = (
     Reads(AGGREGATE, _of_each(topics.zone_part)),
     Reads(groups.CITY, topics_read(BY_NAME)),
     Reads(groups.CITY, _of_each(topics.city_part)),
+    Reads(groups.CITY, (WORKORDER_EVENT,)),
     Reads(groups.ALERT, _of_each(topics.reading)),
     *(Reads(groups.ALERT, _of_each(partial(topics.aggregate, level))) for level in groups.JUDGED_LEVELS),
     Reads(groups.ALERT, (ALERT_GROUP,)),

@@ -1,7 +1,8 @@
 """First half of the city's state: windows of devices -> what each partition adds to each zone, and the details by device.
 
 A partition has only some of a zone's devices, so this is done in each, and `city.py` adds the shares up. A share is written
-when its span is over on the partition's clock, and again, at most once a minute of that clock, when it changed.
+when its span is over on the partition's clock, and again, at most once a minute of that clock, when it changed. Details of
+devices that are served go to the work orders as well.
 """
 
 from bisect import bisect_left
@@ -15,7 +16,7 @@ from processors.task import Output, Point
 from processors.windows.book import Place
 from processors.windows.calendar import Calendar
 from schemas import aggregate, topics
-from schemas.aggregate import Window
+from schemas.aggregate import QUARTER, Window
 from schemas.dead import to_record
 from schemas.fields import AGGREGATES
 from schemas.instants import MINUTE_MS
@@ -23,6 +24,7 @@ from schemas.kind import Stream
 from schemas.ports import OutRecord, Position, Record
 from schemas.reason import Reason
 from schemas.share import Share, encode
+from schemas.workorder import EVENT, Sample, encode_event
 
 
 class _Device:
@@ -200,6 +202,9 @@ class GatherTask:
             if fields:
                 line = detail_line(self._stream.name, device.kind, device_id, self._sight.span_level, start, fields)
                 out.points.append(Point(AGGREGATES, line, record))
+                if device.kind in self._stream.served and self._sight.span_level == QUARTER:
+                    event = encode_event(Sample(device_id, start, span.end, fields))
+                    out.records.append(OutRecord(EVENT, device_id.encode(), event, (), record.timestamp_ms, 0))
 
     def _forget(self, clock_ms: int) -> None:
         """Windows of devices before those of open spans; the newest stays as long as it may be asked for."""

@@ -8,6 +8,7 @@ from contextlib import closing
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from deploy.clock import wall_ms
 from deploy.native.progress import QuietProgress
 from deploy.native.stack import Stack
 from deploy.operation import Operation
+from deploy.order_topic import OrdersNow
 from deploy.prepare import ensure_topics, put_devices
 from deploy.roles.wiring import open_sink
 from processors.io.influx import InfluxReader
@@ -135,3 +137,79 @@ def test_indicators_are_right_over_the_death_of_the_role(stack: Stack) -> None:
                 assert {name: told[name] for name in wanted} == pytest.approx(wanted), (zone, window, start)
     shown = {(row["name"], row["window"]): row["value"] for row in json.loads(status.stdout)}
     assert shown["stations_with_bike", "15m"] == points[last]["stations_with_bike"]
+
+
+BINS = [device(f"WN-900{number}", "waste", "bin", site=f"WN-900{number}", interval_s=600) for number in range(2)]
+
+
+def fill(stack: Stack, since: int, until: int, *fills: float) -> None:
+    """Minutes in which the containers are so full, and their ticks."""
+    topic = topics.reading("waste")
+    with closing(open_sink(stack.settings, "test")) as sink:
+        for minute in range(since, until):
+            at = START + minute * MINUTE_MS
+            for one, value in zip(BINS, fills, strict=True):
+                if minute % 10 == 0:
+                    body = encode_reading(Reading("waste", "bin", one.device_id, at, at, {"fill": value}, {}))
+                    sink.send(OutRecord(topic, one.device_id.encode(), body, (), at))
+            for partition in range(stack.settings.kafka_partitions):
+                sink.send(OutRecord(topic, None, b"", (), at + 1, partition))
+        sink.flush(30_000)
+
+
+def dispatch(stack: Stack, *words: str) -> Any:
+    done = subprocess.run(
+        [sys.executable, "-m", "deploy.cli.main", "dispatch", *words],
+        cwd=ROOT,
+        env={"PATH": "", "USER": "tester", **stack.settings.as_environment()},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return json.loads(done.stdout) if "--json" in words else done.stdout
+
+
+def test_work_orders_over_the_death_of_the_role(stack: Stack) -> None:
+    """Containers fill up, are taken, are said to be done, and come back only for a new reason."""
+    settings, places = stack.settings, stack.endpoints()
+    with closing(Admin(places.kafka_bootstrap)) as admin:
+        ensure_topics(settings, admin, QuietProgress())
+    with closing(open_sink(settings, "test")) as sink:
+        put_devices(sink, BINS)
+    operation = Operation(settings)
+
+    def listed(*words: str) -> list[tuple[str, str, list[str]]]:
+        found = dispatch(stack, "list", "--json", *words)
+        return [(one["place"], one["state"], [reason["why"] for reason in one["reasons"]]) for one in found]
+
+    def states() -> dict[str, str]:
+        with closing(OrdersNow(settings)) as now:
+            return {one.place: one.state.value for one in now.look().all}
+
+    def stored() -> list[tuple[str, int, str]]:
+        flux = """from(bucket: "alerts") |> range(start: -1d) |> filter(fn: (r) => r._measurement == "workorder")
+            |> pivot(rowKey: ["_time", "place"], columnKey: ["_field"], valueColumn: "_value")"""
+        with closing(InfluxReader(places.influx_url, places.influx_token, places.influx_org)) as reader:
+            return sorted((row["place"], row["n"], row["change"]) for row in reader.rows(flux))
+
+    try:
+        operation.start_roles({"aggregate": 1, "city": 1, "store": 1}, QuietProgress())
+        fill(stack, 0, 61, 0.85, 1.05)
+        eventually(lambda: states() == {"WN-9000": "open", "WN-9001": "open"}, 60, 0.5, "both are known")
+        assert listed() == [("WN-9001", "open", ["full"]), ("WN-9000", "open", ["due"])]
+        dispatch(stack, "take", "WN-9001", "--by", "crew 2")
+        assert states()["WN-9001"] == "taken"
+        operation._roles["city-1"].kill()
+        operation._roles.pop("city-1").wait()
+        operation.start_roles({"city": 1}, QuietProgress())
+        dispatch(stack, "done", "WN-9001", "--by", "crew 2", "-m", "lid is broken")
+        fill(stack, 61, 121, 0.1, 1.05)  # seen before it was emptied, for all that is known
+        over = {"WN-9000": "over", "WN-9001": "done"}
+        eventually(lambda: states() == over, 60, 0.5, "the other one was emptied by somebody")
+        eventually(lambda: len(stored()) == 5, 60, 0.5, "all that happened is stored")
+    finally:
+        operation.stop(lambda: True, 0, QuietProgress())
+    assert listed() == []
+    changes = [("WN-9001", 1, "opened"), ("WN-9001", 2, "taken"), ("WN-9001", 3, "done")]
+    assert stored() == [("WN-9000", 1, "opened"), ("WN-9000", 2, "over"), *changes]
