@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from processors.rules.board import Board, group_of, obey
 from processors.rules.compiled import Compiled
 from processors.rules.lifecycle import Seen, observe, resolve, settle
-from processors.rules.watching import Plans, to_record
+from processors.rules.watching import Plans, put
 from processors.task import Output
 from schemas import alert as alerts
 from schemas import topics
@@ -56,9 +56,7 @@ class CountTask:
         self._position = Position(records[-1].offset + 1, clock_ms)
         self._settle(clock_ms, changed, Place(topics.ALERT, records[-1].partition, records[-1].offset))
         out = Output()
-        for alert in changed.values():
-            out.records.append(to_record(alert))
-            out.counts["alerts", alert.stream, alert.change.value] += 1
+        put(changed.values(), out)
         return out
 
     @staticmethod

@@ -53,7 +53,7 @@ def _fire(alert: Alert, rule: Rule, seen: Seen) -> Alert:
 
 
 def _while_open(alert: Alert, rule: Rule, seen: Seen) -> Alert:
-    over = seen.clears if rule.clear else None if seen.holds is None else not seen.holds
+    over = seen.clears if rule.clear and not seen.holds else None if seen.holds is None else not seen.holds
     if over:
         since = alert.clear_ms or seen.ts
         hold_ms = max(rule.keep_firing_for, rule.flapping.hold if alert.flapping else 0)

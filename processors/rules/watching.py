@@ -277,12 +277,17 @@ def orphans(known: Iterable[Alert], of: Place, answered: Callable[[Alert], bool]
 
 
 def write(engine: Engine, out: Output) -> None:
-    """The alerts that changed. Those that nobody was told of yet (n is 0) are not counted."""
-    for alert in engine.changes:
+    """The alerts that changed."""
+    put(engine.changes, out)
+    engine.changes.clear()
+
+
+def put(changed: Iterable[Alert], out: Output) -> None:
+    """Those that nobody was told of yet (n is 0) are not counted."""
+    for alert in changed:
         out.records.append(to_record(alert))
         if alert.n:
             out.counts["alerts", alert.stream, alert.change.value] += 1
-    engine.changes.clear()
 
 
 def to_record(alert: Alert) -> OutRecord:

@@ -43,13 +43,19 @@ def test_a_reading_that_does_not_tell_changes_nothing() -> None:
     assert states(lived(rule(**{"for": "2m"}), True, None, True, None)) == ["pending", "pending", "firing", "firing"]
 
 
+def test_a_clear_condition_does_not_end_what_still_holds() -> None:
+    got = lived(rule(clear="temp_c > 21"), True, True, None, True, clears=(None, True, None, True))
+    assert states(got) == ["firing"] * 4
+    assert states(lived(rule(clear="temp_c > 21"), True, None, clears=(None, True))) == ["firing", "resolved"]
+
+
 def test_it_keeps_firing_until_it_was_over_for_long_enough() -> None:
     got = lived(rule(keep_firing_for="2m"), True, False, True, False, False, False)
     assert states(got) == ["firing"] * 5 + ["resolved"]
 
 
 def test_between_the_two_conditions_it_stays_as_it_is() -> None:
-    got = lived(rule(clear="temp_c > 21"), True, False, False, True, clears=(None, False, False, True))
+    got = lived(rule(clear="temp_c > 21"), True, False, False, False, clears=(None, False, False, True))
     assert states(got) == ["firing", "firing", "firing", "resolved"]
 
 

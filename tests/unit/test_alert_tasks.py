@@ -7,7 +7,9 @@ import pytest
 from processors.rules.load import load_book
 from processors.rules.points import alert_lines, line
 from processors.rules.shares import partition_of
+from processors.rules.watching import put
 from processors.rules.world import World
+from processors.task import Output
 from schemas import alert as alerts
 from schemas import topics
 from schemas.alert import CLOCK_KEY, GROUP, Alert, Change, Command, Severity, State, Verb
@@ -40,6 +42,13 @@ def told(one: World, rule: str = "") -> list[str]:
 def backed_up(one: World, number: int, minutes: int, start: int = 0) -> None:
     for minute in range(start, start + minutes):
         one.read("drainage", [level(number, minute, 1.5)])
+
+
+def test_what_nobody_is_told_of_is_written_and_not_counted() -> None:
+    out = Output()
+    put([Alert("r", "D-1", n=0, stream="heat"), Alert("r", "D-2", change=Change.FIRED, n=1, stream="heat")], out)
+    assert len(out.records) == 2
+    assert out.counts == {("alerts", "heat", "fired"): 1}
 
 
 def test_a_fault_is_told_once() -> None:

@@ -56,6 +56,41 @@ def test_a_condition_that_cannot_be_meant_is_refused_at_its_line(tmp_path: Path,
     assert reason in found[0][1]
 
 
+class Said:
+    """A reading; what it does not say is not known."""
+
+    def __init__(self, **values: object) -> None:
+        self.values = values
+        self.get = values.get
+
+    def param(self, name: str) -> None: ...
+    def term(self, term: object) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("when", "values", "holds"),
+    [
+        ('status == "burning" || temp_c > 70', {"temp_c": 120.0}, True),
+        ('status == "burning" || temp_c > 70', {"status": "burning"}, True),
+        ('status == "burning" || temp_c > 70', {"temp_c": 20.0}, None),
+        ('status == "burning" || temp_c > 70', {"status": "ok"}, None),
+        ('status == "burning" && temp_c > 70', {"temp_c": 20.0}, False),
+        ('status == "burning" && temp_c > 70', {"status": "ok"}, False),
+        ('status == "burning" && temp_c > 70', {"temp_c": 120.0}, None),
+        ('(status == "burning" || temp_c > 70) && fill > 0.5', {"temp_c": 120.0, "fill": 0.6}, True),
+        ('(status == "burning" || temp_c > 70) && fill > 0.5', {"fill": 0.1}, False),
+        ('fill > 0.5 || status == "burning" && abs(temp_c) > 70', {"fill": 0.6, "temp_c": 120.0}, True),
+        ('fill > 0.5 || status == "burning" && abs(temp_c) > 70', {"fill": 0.1, "temp_c": 20.0}, False),
+    ],
+)
+def test_what_is_not_known_matters_only_where_the_rest_does_not_decide(
+    when: str, values: dict[str, object], holds: object
+) -> None:
+    kind = find_kind("waste", "bin")
+    assert kind
+    assert Condition(when, Scope(kind, {})).holds(Said(**values)) is holds
+
+
 def test_a_word_that_a_state_never_says_is_refused() -> None:
     kind = find_kind("heat", "exchange")
     assert kind
