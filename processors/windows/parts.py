@@ -11,7 +11,7 @@ from operator import le
 from sys import float_info
 
 from processors.windows.plan import Column
-from processors.windows.sketch import merged, sketch_of
+from processors.windows.sketch import merged, sketch_of, without
 from schemas.aggregate import Part
 
 _LARGEST = float_info.max
@@ -83,10 +83,7 @@ def pool_gauges(acc: Part | None, many: Sequence[Part], column: Column) -> Part:
     count = len(singles) + sum([part[0] for part in full])
     pooled: Part = [count, None, None, min(lows), max(highs), sum(sums) if column.whole else total(sums)]
     if column.sketched:
-        sketch = sketch_of(singles)
-        for part in full:
-            sketch = merged(sketch, part[_SKETCH])
-        pooled.append(sketch)
+        pooled.append(merged([sketch_of(singles), *(part[_SKETCH] for part in full)]))
     return pooled
 
 
@@ -96,7 +93,7 @@ def unpool_gauge(acc: Part, part: Part, column: Column) -> Part:
     acc[0] -= full[0]
     acc[_SUM] -= full[_SUM]
     if column.sketched:
-        acc[_SKETCH] = merged(acc[_SKETCH], full[_SKETCH], -1)
+        acc[_SKETCH] = without(acc[_SKETCH], full[_SKETCH])
     return acc
 
 
@@ -108,7 +105,7 @@ def _take_in(acc: Part, part: Part, column: Column) -> None:
     acc[_MAX] = max(acc[_MAX], high)
     acc[_SUM] = finite(acc[_SUM] + sum_)
     if column.sketched:
-        acc[_SKETCH] = merged(acc[_SKETCH], part[_SKETCH] if count > 1 else sketch_of((part[1],)))
+        acc[_SKETCH] = merged((acc[_SKETCH], part[_SKETCH] if count > 1 else sketch_of((part[1],))))
 
 
 # Counters

@@ -35,16 +35,23 @@ def sketch_of(values: Iterable[float]) -> Sketch:
     return [zeros, *chain.from_iterable(sorted(bins.items()))]
 
 
-def merged(one: Sketch, other: Sketch, sign: int = 1) -> Sketch:
-    """Both together; with `sign=-1` the first without the other, which was merged into it before."""
+def merged(sketches: Iterable[Sketch]) -> Sketch:
+    """All of them together, in one go: a zone has thousands."""
+    zeros, bins = 0, dict[int, int]()
+    for sketch in sketches:
+        zeros += sketch[0]
+        for code, count in _pairs(sketch):
+            bins[code] = bins.get(code, 0) + count
+    return [zeros, *chain.from_iterable(sorted(bins.items()))]
+
+
+def without(one: Sketch, other: Sketch) -> Sketch:
+    """The first without the other, which was merged into it before."""
     bins = dict(_pairs(one))
     for code, count in _pairs(other):
-        left = bins.get(code, 0) + sign * count
-        if left:
-            bins[code] = left
-        else:
-            del bins[code]
-    return [one[0] + sign * other[0], *chain.from_iterable(sorted(bins.items()))]
+        bins[code] = bins.get(code, 0) - count
+    left = sorted(item for item in bins.items() if item[1])
+    return [one[0] - other[0], *chain.from_iterable(left)]
 
 
 def quantile(sketch: Sketch, q: float) -> float:
