@@ -68,6 +68,8 @@ def _of_stream(row: StreamRow) -> Mapping[str, float | None]:
         "reconnects": row.reconnects,
         "p50_ms": row.p50_ms,
         "p99_ms": row.p99_ms,
+        "age_p50_ms": row.age_p50_ms,
+        "age_p99_ms": row.age_p99_ms,
     }
 
 

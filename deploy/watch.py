@@ -71,6 +71,8 @@ class StreamRow:
     repeated: int = 0
     reconnects: int = 0
     in_flight: int = 0
+    age_p50_ms: float | None = None  # since the reading's own time, when it was stored
+    age_p99_ms: float | None = None
 
 
 @dataclass(frozen=True)
@@ -147,7 +149,8 @@ class Watch:
         before = self._recent(10_000)
         received, stored = now.total("hanan_received_total", stream=name), now.total("hanan_points_total", stream=name)
         dead = now.by_label("hanan_dead_total", "reason", stream=name)
-        p50, p99 = self._latency(name, now)
+        p50, p99 = self._latency(now, "hanan_stored_after_ms_bucket", stream=name, bucket=READINGS)
+        age_p50, age_p99 = self._latency(now, "hanan_stored_age_ms_bucket", stream=name)
         return StreamRow(
             name,
             int(received),
@@ -165,11 +168,13 @@ class Watch:
             repeated=int(now.total("hanan_repeated_total", stream=name)),
             reconnects=int(now.total("hanan_mqtt_reconnects_total", stream=name)),
             in_flight=int(now.total("hanan_in_flight", stream=name)),
+            age_p50_ms=age_p50,
+            age_p99_ms=age_p99,
         )
 
-    def _latency(self, stream: str, now: Sample) -> tuple[float | None, float | None]:
-        after = now.by_label("hanan_stored_after_ms_bucket", "le", stream=stream, bucket=READINGS)
-        before = self._samples[0].by_label("hanan_stored_after_ms_bucket", "le", stream=stream, bucket=READINGS)
+    def _latency(self, now: Sample, name: str, **labels: str) -> tuple[float | None, float | None]:
+        after = now.by_label(name, "le", **labels)
+        before = self._samples[0].by_label(name, "le", **labels)
         if now is self._samples[0]:
             before = Counter()
         cumulative = sorted((float(bound), count - before.get(bound, 0)) for bound, count in after.items())

@@ -8,6 +8,7 @@ from schemas.metric import Aggregation, Metric, Nature
 
 # How long a range may be for each level, in hours: at most some 1,500 points a series
 RAW_HOURS = 3
+_SECONDS = dict(zip(LEVELS, (60, 900, 3_600, 86_400), strict=True))
 _HOURS = dict(zip(LEVELS, (12, 8 * 24, 60 * 24), strict=False))
 
 
@@ -22,6 +23,11 @@ def main_aggregation(metric: Metric) -> Aggregation | None:
     if metric.nature is Nature.COUNTER:
         return Aggregation.INCREASE
     return Aggregation.MEAN if metric.nature is Nature.GAUGE else None
+
+
+def levels_of(kind: Kind) -> tuple[str, ...]:
+    """Those in which each of its devices has a reading: shorter ones would compare other devices with each window."""
+    return tuple(level for level in LEVELS if _SECONDS[level] >= kind.interval_s)
 
 
 def level_choice(given: Sequence[str] = LEVELS) -> str:

@@ -4,7 +4,10 @@ Grafana puts in the time range for `v.timeRangeStart` and `v.timeRangeStop`, the
 `if` chooses is a plain value when a filter is planned, so that InfluxDB still filters where the data lies.
 """
 
+from collections.abc import Sequence
+
 from grafana.fields import RAW_HOURS, level_choice
+from schemas.aggregate import LEVELS
 from schemas.fields import AGGREGATES, ALERTS, OPS, READINGS
 
 RANGE = "range(start: v.timeRangeStart, stop: v.timeRangeStop)"
@@ -14,7 +17,11 @@ MAX_LINES = 12  # more lines than colours, and nobody tells them apart
 _HOUR_NS = 3_600_000_000_000
 
 SPAN = "span = int(v: v.timeRangeStop) - int(v: v.timeRangeStart)"
-LEVEL = f"{SPAN}\nlevel = {level_choice()}"
+
+
+def level(given: Sequence[str] = LEVELS) -> str:
+    """`level`: the window that the range chooses of those given."""
+    return f"{SPAN}\nlevel = {level_choice(given)}"
 
 
 def pattern(variable: str) -> str:
@@ -50,9 +57,9 @@ SUSPECT_SHARE = """group()
 BY_DEVICE = 'pivot(rowKey: ["device_id"], columnKey: ["_field"], valueColumn: "_value")'
 
 
-def zone_lines(measurement: str, field: str) -> str:
+def zone_lines(measurement: str, field: str, levels: Sequence[str] = LEVELS) -> str:
     """Windows of the zones chosen: a line for each zone."""
-    return f"""{LEVEL}
+    return f"""{level(levels)}
 from(bucket: "{AGGREGATES}")
   |> {RANGE}
   |> filter(fn: (r) => r._measurement == "{measurement}" and r._field == "{field}" and r.window == level)
@@ -62,7 +69,7 @@ from(bucket: "{AGGREGATES}")
   |> group(columns: ["series"])"""
 
 
-def device_lines(measurement: str, raw_field: str, field: str) -> str:
+def device_lines(measurement: str, raw_field: str, field: str, levels: Sequence[str] = LEVELS) -> str:
     """A line for each device, at most a dozen, and only when a site or a device is chosen; single readings on a short range.
 
     Its place among them stands before its name, so that the first is always of the first colour.
@@ -70,7 +77,7 @@ def device_lines(measurement: str, raw_field: str, field: str) -> str:
     raw = f"span <= {RAW_HOURS * _HOUR_NS}" if raw_field else "span < 0"
     return f"""import "regexp"
 import "strings"
-{LEVEL}
+{level(levels)}
 raw = {raw}
 chosen = "${{site:regex}}" != "{ALL}" or "${{device:regex}}" != "{ALL}"
 found = {registry(measurement, "zone", "site")}
@@ -96,7 +103,7 @@ from(bucket: source)
   |> tail(n: 1500)"""
 
 
-def before(measurement: str, field: str, days: int, how: str, name: str) -> str:
+def before(measurement: str, field: str, days: int, how: str, name: str, levels: Sequence[str] = LEVELS) -> str:
     """The zones chosen as one line, so many days earlier, moved to where today's is."""
     shift = f"{days}d"
     bounds = RANGE if not days else (
@@ -105,7 +112,7 @@ def before(measurement: str, field: str, days: int, how: str, name: str) -> str:
     )  # fmt: skip
     moved = f"\n  |> timeShift(duration: {shift})" if days else ""
     load = 'import "experimental"\n' if days else ""
-    return f"""{load}{LEVEL}
+    return f"""{load}{level(levels)}
 from(bucket: "{AGGREGATES}")
   |> {bounds}
   |> filter(fn: (r) => r._measurement == "{measurement}" and r._field == "{field}" and r.window == level)
@@ -118,11 +125,11 @@ from(bucket: "{AGGREGATES}")
   |> group(columns: ["series"])"""
 
 
-def state_shares(measurement: str, fields: dict[str, str]) -> str:
+def state_shares(measurement: str, fields: dict[str, str], levels: Sequence[str] = LEVELS) -> str:
     """How the zones' time divides over a metric's states, as shares: a line for each state, by its title."""
     wanted = " or ".join(f'r._field == "{field}"' for field in fields)
     titles = "".join(f'if r._field == "{field}" then "{title}" else ' for field, title in fields.items()) + "r._field"
-    return f"""{LEVEL}
+    return f"""{level(levels)}
 rows = from(bucket: "{AGGREGATES}")
   |> {RANGE}
   |> filter(fn: (r) => r._measurement == "{measurement}" and r.window == level)
@@ -147,12 +154,13 @@ values = from(bucket: "{READINGS}")
   |> last()
 seen = values
   |> filter(fn: (r) => r._field == "quality")
-  |> map(fn: (r) => ({{device_id: r.device_id, _field: "seen", _value: r._time}}))
+  |> map(fn: (r) => ({{device_id: r.device_id, _field: "age_s", _value: int(v: v.timeRangeStop) - int(v: r._time)}}))
+  |> map(fn: (r) => ({{r with _value: r._value / 1000000000}}))
   |> group(columns: ["device_id", "_field"])
 entries = {registry(measurement, "name", "zone", "site")}
 union(tables: [entries, values |> keep(columns: ["device_id", "_field", "_value"]), seen])
   |> {BY_DEVICE}
-  |> filter(fn: (r) => exists r.zone and exists r.seen)
+  |> filter(fn: (r) => exists r.zone and exists r.age_s)
   |> filter(fn: (r) => {PICKED})
   |> group()
   |> sort(columns: ["{order}"], desc: {str(descending).lower()})
@@ -190,12 +198,12 @@ condition = union(tables: [entries, quality |> keep(columns: ["device_id", "_fie
   |> map(fn: (r) => ({{r with state: if r.silent then 2 else if r.quality == "suspect" then 1 else 0}}))"""
 
 
-def alerts_now(days: int = 30) -> str:
-    """`open`: a row for each alert that is open at the end of the range, in the zones chosen.
+def alerts_now(days: int = 30, also: Sequence[str] = ()) -> str:
+    """`open`: a row for each alert that is open at the end of the range, in the zones chosen; `also` are further fields.
 
     An alert about more than a zone has "-" for one, and belongs to every choice.
     """
-    names = ("state", "severity", "rank", "stream", "zone", "fired_ms", "is_open")
+    names = ("state", "severity", "rank", "stream", "zone", "fired_ms", "is_open", *also)
     wanted = " or ".join(f'r._field == "{name}"' for name in names)
     return f"""lately = {lately(days * 24)}
 open = from(bucket: "{ALERTS}")
@@ -208,6 +216,18 @@ open = from(bucket: "{ALERTS}")
   |> group()
   |> filter(fn: (r) => r.is_open and r.state != "suppressed" and r.state != "shelved")
   |> filter(fn: (r) => r.zone == "-" or r.zone =~ {pattern("zone")})"""
+
+
+def alert_changes(since: str, fields: Sequence[str], where: str = "true") -> str:
+    """A row for each change of an alert from `since` to the end of the range, the newest first."""
+    wanted = " or ".join(f'r._field == "{name}"' for name in ("change", *fields))
+    return f"""from(bucket: "{ALERTS}")
+  |> range(start: {since}, stop: v.timeRangeStop)
+  |> filter(fn: (r) => r._measurement == "alert" and {where})
+  |> filter(fn: (r) => {wanted})
+  |> pivot(rowKey: ["_time", "rule", "subject"], columnKey: ["_field"], valueColumn: "_value")
+  |> group()
+  |> sort(columns: ["_time"], desc: true)"""
 
 
 def alarms(where: str = "true") -> str:

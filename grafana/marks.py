@@ -4,7 +4,10 @@ from collections.abc import Mapping, Sequence
 
 from grafana_foundation_sdk.builders.dashboard import ThresholdsConfig
 from grafana_foundation_sdk.models.dashboard import (
+    DashboardSpecialValueMapOptions,
     DynamicConfigValue,
+    SpecialValueMap,
+    SpecialValueMatch,
     Threshold,
     ThresholdsMode,
     ValueMap,
@@ -65,6 +68,12 @@ def mapping(words: dict[str, tuple[str, str]]) -> list[ValueMapping]:
 def named(names: Mapping[str, str]) -> list[ValueMapping]:
     """Value -> what people call it, in no colour of its own."""
     return [ValueMap(options={key: ValueMappingResult(text=text) for key, text in names.items()})]
+
+
+def absent() -> list[ValueMapping]:
+    """A figure without a value: a dash, neither good nor bad."""
+    result = ValueMappingResult(text="–", color=palette.UNKNOWN)
+    return [SpecialValueMap(options=DashboardSpecialValueMapOptions(match=SpecialValueMatch.NULL, result=result))]
 
 
 def quality_mapping(language: Language) -> list[ValueMapping]:

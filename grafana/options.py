@@ -15,6 +15,7 @@ class Options:
 
     zone_names    what people call them; a zone without a name is called as it is registered
     first_device  what the dashboard of one device begins with
+    rules         rule -> what it says of an alert, with `{name}` and the alert's values to be put in
     """
 
     language: Language = "en"
@@ -23,6 +24,7 @@ class Options:
     tiles: str = ""
     first_device: str = ""
     zone_names: Mapping[str, Words] = field(default_factory=dict)
+    rules: Mapping[str, Words] = field(default_factory=dict, repr=False)
 
     @property
     def titles(self) -> dict[str, str]:
@@ -34,10 +36,16 @@ class Options:
 
 
 def options_of(
-    devices: Iterable[Device], language: Language, tiles: str = "", zone_names: Mapping[str, Words] | None = None
+    devices: Iterable[Device],
+    language: Language,
+    tiles: str = "",
+    zone_names: Mapping[str, Words] | None = None,
+    rules: Mapping[str, Words] | None = None,
 ) -> Options:
     """The device that has most to say is the one to begin with."""
     known = sorted(devices, key=lambda device: device.device_id)
     found = hulls(Place(device.zone, device.lat, device.lon) for device in known)
     first = max(known, key=lambda device: len(BY_NAME[device.stream].by_name[device.kind].metrics), default=None)
-    return Options(language, tuple(found), data_url(found), tiles, first.device_id if first else "", zone_names or {})
+    return Options(
+        language, tuple(found), data_url(found), tiles, first.device_id if first else "", zone_names or {}, rules or {}
+    )

@@ -31,7 +31,7 @@ from grafana_foundation_sdk.models.common import (
 from grafana_foundation_sdk.models.dashboard import DynamicConfigValue, FieldColorModeId
 
 from grafana import palette
-from grafana.marks import fixed
+from grafana.marks import absent, fixed
 from grafana.target import SOURCE, Flux
 
 MAX_POINTS = 1_000
@@ -54,7 +54,7 @@ def lines(title: str, why: str, queries: Sequence[str], unit: str, *, zones: Map
         .fill_opacity(0)
         .show_points(VisibilityMode.NEVER)
         .thresholds_style(GraphThresholdsStyleConfig().mode(GraphTresholdsStyleMode.OFF))
-        .legend(_legend())
+        .legend(legend())
         .tooltip(VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING))
         .height(8)
         .span(12)
@@ -120,6 +120,7 @@ def number(title: str, why: str, query: str, unit: str) -> stat.Panel:
         .graph_mode(BigValueGraphMode.NONE)
         .color_mode(BigValueColorMode.VALUE)
         .no_value("–")
+        .mappings(absent())
         .with_target(Flux(query))
         .height(4)
         .span(4)
@@ -138,7 +139,7 @@ def timeline(title: str, why: str, query: str) -> statetimeline.Panel:
         .datasource(SOURCE)
         .max_data_points(MAX_POINTS)
         .with_target(Flux(query))
-        .legend(_legend())
+        .legend(legend())
         .show_value(VisibilityMode.AUTO)
         .merge_values(True)
         .height(8)
@@ -203,7 +204,7 @@ def note(title: str, why: str, markdown: str) -> text.Panel:
     return text.Panel().title(title).description(why).content(markdown).transparent(True).height(3).span(24)
 
 
-def _legend() -> VizLegendOptions:
+def legend() -> VizLegendOptions:
     return VizLegendOptions().display_mode(LegendDisplayMode.LIST).placement(LegendPlacement.BOTTOM).show_legend(True)
 
 

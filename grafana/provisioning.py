@@ -11,7 +11,7 @@ import yaml
 from grafana.push import FOLDER_TITLE, FOLDER_UID
 from grafana.target import SOURCE_UID
 from grafana.words import LANGUAGES
-from schemas.fields import READINGS
+from schemas.fields import OPS, READINGS
 from schemas.kind import Stream
 from schemas.streams import STREAMS
 
@@ -54,39 +54,62 @@ def _provider(language: str) -> dict[str, Any]:
 
 
 def _group(streams: tuple[Stream, ...]) -> dict[str, Any]:
-    rules = [_rule(_ALL, "Nothing is stored", "没有数据入库", "exists r.device_id")]
+    rules = [_rule(_ALL, "Nothing is stored", "没有数据入库", _stored("exists r.device_id", away="false"))]
     rules += [
         _rule(
             f"{each.name}-not-stored",
             f"{each.en}: nothing is stored",
             f"{each.zh}：没有数据入库",
-            f"r._measurement =~ /^{each.name}_/",
+            _stored(f"r._measurement =~ /^{each.name}_/", away="day == 0"),
         )
         for each in streams
     ]
+    rules.append(_rule("role-gone", "A role of the pipeline does not answer", "数据管道有角色无响应", _answering()))
     return {"orgId": 1, "name": "hanan-dead-man", "folder": FOLDER_TITLE, "interval": "1m", "rules": rules}
 
 
-def _rule(uid: str, en: str, zh: str, which: str) -> dict[str, Any]:
+_TOTAL = """import "array"
+total = (tables=<-) => {
+  found = union(tables: [tables |> keep(columns: ["_value"]), array.from(rows: [{_value: 0}])]) |> sum()
+  return (found |> findColumn(fn: (key) => true, column: "_value"))[0]
+}"""
+
+
+def _stored(which: str, *, away: str) -> str:
     """How many readings came lately, always one number: an empty answer is 0, so no-data never arises from silence.
 
     A stream that said nothing all day is away for the season, as bicycles are in winter, and counts as well.
     """
-    away = "false" if uid == _ALL else "day == 0"
-    query = f"""import "array"
-total = (tables=<-) => {{
-  found = union(tables: [tables |> keep(columns: ["_value"]), array.from(rows: [{{_value: 0}}])]) |> sum()
-  return (found |> findColumn(fn: (key) => true, column: "_value"))[0]
-}}
+    return f"""{_TOTAL}
 readings = (since) => from(bucket: "{READINGS}")
   |> range(start: since)
   |> filter(fn: (r) => {which} and r._field == "quality")
 day = readings(since: -24h) |> first() |> group() |> count() |> total()
 lately = readings(since: -{_QUIET_MINUTES}m) |> count() |> group() |> sum() |> total()
 array.from(rows: [{{_time: now(), _value: if {away} then 1.0 else float(v: lately)}}])"""
+
+
+def _answering() -> str:
+    """0 where a role that answered within a day does so no more, else 1: also where roles are watched in another way."""
+    return f"""{_TOTAL}
+roles = (since) => from(bucket: "{OPS}")
+  |> range(start: since)
+  |> filter(fn: (r) => r._measurement == "pipeline_role" and r._field == "processes")
+  |> filter(fn: (r) => r._value > 0.0)
+  |> first()
+  |> group()
+  |> count()
+  |> total()
+day = roles(since: -24h)
+lately = roles(since: -{_QUIET_MINUTES}m)
+array.from(rows: [{{_time: now(), _value: if lately < day then 0.0 else 1.0}}])"""
+
+
+def _rule(uid: str, en: str, zh: str, query: str) -> dict[str, Any]:
+    """Fires while the query's one number is below 1. No expression has a `$`, which each Grafana escapes in its own way."""
     reduce = {"type": "reduce", "expression": "A", "reducer": "last", "refId": "B", "datasource": _EXPRESSION}
-    # A single $ would be taken for a variable of the environment
-    below = {"type": "math", "expression": "$$B < 1", "refId": "C", "datasource": _EXPRESSION}
+    low = {"evaluator": {"type": "lt", "params": [1]}}
+    below = {"type": "threshold", "expression": "B", "conditions": [low], "refId": "C", "datasource": _EXPRESSION}
     return {
         "uid": f"hanan-{uid}",
         "title": f"{en} {zh}",

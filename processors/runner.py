@@ -11,9 +11,11 @@ from dataclasses import dataclass
 
 import structlog
 
+from processors.points import ts_ms
 from processors.store import refused
 from processors.task import Output, Point, Task, Tasks
 from schemas.dead import to_record
+from schemas.fields import READINGS
 from schemas.ports import (
     Clock,
     CommitRefused,
@@ -247,8 +249,13 @@ class Runner:
                     output.records.append(to_record(letter))
                 output.counts["dead", stream_of(source.topic), Reason.REFUSED_BY_STORE.value] += 1
             latencies: dict[str, list[int]] = defaultdict(list)
-            for _, (_, _, source) in pairs:
+            ages: dict[str, list[int]] = defaultdict(list)
+            for _, (_, text, source) in pairs:
                 latencies[source[0]].append(now_ms - source[-1])
+                if bucket == READINGS:
+                    ages[source[0]].append(now_ms - ts_ms(text))
+            for topic, values in ages.items():
+                self._meter.observe("stored_age_ms", values, stream=stream_of(topic))
             for topic, values in latencies.items():
                 self._meter.observe("stored_after_ms", values, stream=stream_of(topic), bucket=bucket)
                 self._meter.set("last_stored_ms", now_ms - min(values), stream=stream_of(topic), bucket=bucket)

@@ -242,7 +242,7 @@ INDICATORS = (
     Indicator(
         name="rooms_warm",
         unit="1",
-        en="Rooms at 20 Cel and above",
+        en="Rooms at 20 °C and above",
         zh="室温达标率",
         formula="rooms whose mean temp_c is >= 20 / rooms that reported",
         amounts=(Amount("rooms_warm", "indoor", ("temp_c",), lambda r: r.mean("temp_c") >= DUTY_C),),
@@ -253,7 +253,7 @@ INDICATORS = (
     Indicator(
         name="rooms_never_cold",
         unit="1",
-        en="Rooms at 20 Cel and above all the time",
+        en="Rooms at 20 °C and above all the time",
         zh="全时室温达标率",
         formula="rooms whose least temp_c is >= 20 / rooms that reported",
         amounts=(Amount("rooms_never_cold", "indoor", ("temp_c",), lambda r: r.min("temp_c") >= DUTY_C),),

@@ -9,6 +9,7 @@ from influxdb_client.client.influxdb_client import InfluxDBClient
 from influxdb_client.rest import ApiException
 
 from deploy.native.endpoints import Endpoints
+from grafana.boards.quantities import numbers
 from grafana.build import Document
 from schemas.device import Device
 from schemas.instants import HOUR_MS
@@ -34,7 +35,8 @@ def choices(board: Document, devices: Sequence[Device]) -> Iterator[tuple[Mappin
     if uid == "device":
         for stream, kind, hours in ONE_OF:
             first = next(device for device in devices if (device.stream, device.kind) == (stream, kind))
-            yield {"zone": ALL, "site": ALL, "device": first.device_id}, hours
+            sent = next(metric.name for of, metric in numbers() if of == f"{stream}_{kind}")
+            yield {"zone": ALL, "site": ALL, "device": first.device_id, "metric": sent}, hours
         return
     yield {"zone": ALL, "site": ALL, "device": ALL}, 24
     own = [device for device in devices if device.stream == uid] or list(devices[:: len(devices) // 7])
@@ -79,7 +81,11 @@ def reason_to_be_empty(answer: Answer, devices: Sequence[Device]) -> str:
         kind = next(device.kind for device in devices if device.device_id == chosen["device"])
         if asked.ref == "B":
             return "none of its readings need be suspect"
-        if asked.panel in {"States", "Completeness", "Why suspect", "状态", "数据完整率", "可疑原因"} or kind == "weighbridge":
+        if (
+            asked.panel
+            in {"States", "Completeness", "Why suspect", "For the indicators", "状态", "数据完整率", "可疑原因", "指标贡献"}
+            or kind == "weighbridge"
+        ):
             return "the kind has no states, no interval, or nothing is suspect"
         if asked.panel in {"Its alerts", "该设备告警"}:
             return "nothing need have been wrong with it"

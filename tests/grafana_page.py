@@ -13,6 +13,7 @@ from urllib.request import Request, urlopen
 from grafana.build import Document
 
 ROW_PX, TOP_PX = 38, 60  # a row of Grafana's grid with its gap, and what stands above the first
+_REPEATED = 4  # rows of panels that a repeated one grows by, at most
 _PATIENCE_MS = 60_000
 _ALONE = ("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--disable-dev-shm-usage", "--lang=en-US")
 _HOP = {"connection", "transfer-encoding", "content-encoding", "content-length", "keep-alive"}
@@ -66,7 +67,8 @@ def signed_in(url: str, token: str) -> Iterator[str]:
 def height_of(board: Document) -> int:
     """In pixels, with all that is open; what lies below the window would not be drawn."""
     bottom = max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in board["panels"])
-    return TOP_PX + ROW_PX * int(bottom)
+    more = sum(_REPEATED * panel["gridPos"]["h"] for panel in board["panels"] if panel.get("repeat"))
+    return TOP_PX + ROW_PX * int(bottom + more)
 
 
 def look(chromium: str, url: str, size: tuple[int, int], picture: Path | None = None) -> str:

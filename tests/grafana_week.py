@@ -63,6 +63,7 @@ def health(now_ms: int) -> Iterator[str]:
             for le, count in (("50", 40), ("500", 99), ("+Inf", 100)):
                 labels = (("bucket", "readings"), ("le", le), ("role", "store"), ("stream", stream))
                 series["hanan_stored_after_ms_bucket", labels] = float(number * count)
+                series["hanan_stored_age_ms_bucket", labels] = float(number * count)
         servers = {name: Used(number * 0.5, 300_000_000) for name in ("influxdb", "kafka-1", "mosquitto")}
         watch.add(Sample(number * _LOOK_MS, series, dict.fromkeys(BY_NAME, number % 7), servers))
         if at % MINUTE_MS < _LOOK_MS:

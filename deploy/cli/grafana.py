@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,6 +18,9 @@ from grafana import build, differences, provisioning
 from grafana.options import options_of
 from grafana.push import Change, Difference, GrafanaError, Server, stripped
 from grafana.words import Words
+from processors.rules.load import DEFAULT as PACKS
+from processors.rules.load import load_book, pack_files
+from processors.rules.problems import RulesError
 
 app = typer.Typer(help="Dashboards: files, and a Grafana that is already there.", no_args_is_help=True)
 
@@ -118,7 +121,7 @@ def _clear() -> Iterator[Settings]:
     with clear_errors() as settings:
         try:
             yield settings
-        except (RegistryError, GrafanaError) as error:
+        except (RegistryError, RulesError, GrafanaError) as error:
             fail(str(error))
 
 
@@ -132,16 +135,20 @@ def _server() -> Iterator[tuple[Server, list[build.Document]]]:
 
 
 def documents_of(settings: Settings) -> list[build.Document]:
-    """With the zones of the registry's file where one is named, else of the simulated city."""
+    """With the zones of the registry's file where one is named, else the simulated city's; alerts in the words of the rules."""
     own = settings.registry != Settings.model_fields["registry"].default
-    return _documents(settings.registry if own else None, settings.grafana_tiles)
+    return _documents(settings.registry if own else None, settings.grafana_tiles, settings.alert_rules)
 
 
-def _documents(registry: Path | None, tiles: str) -> list[build.Document]:
+def _documents(registry: Path | None, tiles: str, rules: Path = PACKS) -> list[build.Document]:
     district = load_district()
     devices = load_devices(registry) if registry else district_devices(district)
     names = {zone.id: Words(zone.en, zone.zh) for zone in district.zones}
-    return build.all_dashboards(options_of(devices, "en", tiles, names))
+    return build.all_dashboards(options_of(devices, "en", tiles, names, rule_texts(rules)))
+
+
+def rule_texts(folder: Path = PACKS) -> Mapping[str, Words]:
+    return {name: Words(rule.en.summary, rule.zh.summary) for name, rule in load_book(pack_files(folder)).rules.items()}
 
 
 def _chosen(documents: list[build.Document], only: list[str] | None) -> list[build.Document]:

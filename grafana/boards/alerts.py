@@ -1,11 +1,16 @@
 """Alerts, as the pipeline raised them: what is open, what was, how fast people answer, and whether the desk is flooded."""
 
+from collections.abc import Sequence
+
 from grafana_foundation_sdk.builders import geomap, stat, table, timeseries
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 from grafana_foundation_sdk.models.common import GraphDrawStyle
-from grafana_foundation_sdk.models.dashboard import DynamicConfigValue
+from grafana_foundation_sdk.models.dashboard import DynamicConfigValue, ValueMapping
 
 from grafana import flux, palette, panels
+from grafana.alert_text import FIELDS as TEXT_FIELDS
+from grafana.alert_text import said
+from grafana.boards.tables import ordered
 from grafana.frame import frame, row
 from grafana.marks import mapping, named, steps
 from grafana.options import Options
@@ -45,23 +50,26 @@ open |> map(fn: (r) => ({{r with _value: if r.severity == "{severity}" then 1 el
         words = SEVERITIES[severity]
         why = options.say(f"Open alerts of severity {words.en}.", f"等级为“{words.zh}”的未恢复告警。")
         limit = steps([(None, palette.GREY), (1, palette.SEVERITY[severity])])
-        panel = panels.number(words.of(options.language), why, query, "none").thresholds(limit).no_value("0")
+        panel = panels.number(words.of(options.language), why, query, "none").thresholds(limit).no_value("0").mappings([])
         found.append(panel.span(5 if len(found) < len(SEVERITIES) - 1 else 4))
     return found
 
 
-def active(options: Options) -> table.Panel:
+def active(options: Options, *, wall: bool = False) -> table.Panel:
     why = options.say(
         "Every open alert, the worst first, then the oldest. Acknowledge with `hanan alerts ack`.",
         "全部未恢复告警，按等级、时间排序。确认：hanan alerts ack。",
     )
-    query = f"""{flux.alerts_now()}
+    columns = ("severity", "what", "subject", "zone", "since", *(() if wall else ("state", "rule")))
+    query = f"""{said(options.rules, options.language)}
+{flux.alerts_now(also=TEXT_FIELDS)}
 open
-  |> map(fn: (r) => ({{r with since: time(v: r.fired_ms * 1000000)}}))
   |> sort(columns: ["rank", "fired_ms"], desc: true)
-  |> keep(columns: ["severity", "rule", "subject", "state", "stream", "zone", "since"])
-  |> limit(n: 200)"""
-    return _readable(panels.rows_of(options.say("Open alerts", "未恢复告警"), why, query).height(11), options)
+  |> limit(n: 200)
+  |> map(fn: (r) => ({{r with since: time(v: r.fired_ms * 1000000), what: said(r: r)}}))
+  |> keep(columns: {_listed(columns)})"""
+    panel = panels.rows_of(options.say("Open alerts", "未恢复告警"), why, query).height(11)
+    return _readable(panel, columns, options).no_value(options.say("No alert is open", "无未恢复告警"))
 
 
 def changed(options: Options) -> table.Panel:
@@ -70,17 +78,15 @@ def changed(options: Options) -> table.Panel:
         "Alerts that fired, were acknowledged, or cleared in the last hour of the range, the newest first.",
         "所选时段最后一小时内触发、确认或恢复的告警，新的在前。",
     )
-    query = f"""from(bucket: "{ALERTS}")
-  |> range(start: {flux.lately(1)}, stop: v.timeRangeStop)
-  |> filter(fn: (r) => r._measurement == "alert")
-  |> filter(fn: (r) => r._field == "change" or r._field == "severity" or r._field == "n")
-  |> pivot(rowKey: ["_time", "rule", "subject"], columnKey: ["_field"], valueColumn: "_value")
-  |> group()
+    columns = ("_time", "change", "severity", "what", "subject")
+    query = f"""{said(options.rules, options.language)}
+{flux.alert_changes(flux.lately(1), ("severity", *TEXT_FIELDS))}
   |> filter(fn: (r) => r.change == "fired" or r.change == "acknowledged" or r.change == "resolved")
-  |> sort(columns: ["_time"], desc: true)
-  |> keep(columns: ["_time", "change", "severity", "rule", "subject"])
-  |> limit(n: 50)"""
-    return _readable(panels.rows_of(options.say("Changed in the last hour", "最近一小时变化"), why, query), options)
+  |> limit(n: 50)
+  |> map(fn: (r) => ({{r with what: said(r: r)}}))
+  |> keep(columns: {_listed(columns)})"""
+    panel = panels.rows_of(options.say("Changed in the last hour", "最近一小时变化"), why, query)
+    return _readable(panel, columns, options).no_value(options.say("Nothing changed in the last hour", "最近一小时无变化"))
 
 
 def load(options: Options) -> timeseries.Panel:
@@ -111,7 +117,8 @@ def noisiest(options: Options) -> table.Panel:
   |> keep(columns: ["rule", "alarms"])
   |> sort(columns: ["alarms"], desc: true)
   |> limit(n: 10)"""
-    return _readable(panels.rows_of(options.say("Noisiest rules", "触发最多的规则"), why, query), options).span(8).height(8)
+    panel = panels.rows_of(options.say("Noisiest rules", "触发最多的规则"), why, query).no_value("–")
+    return _readable(panel, ("rule", "alarms"), options).span(8).height(8)
 
 
 def answered(options: Options, change: str) -> table.Panel:
@@ -137,21 +144,20 @@ union(tables: [half, most])
   |> pivot(rowKey: ["rule"], columnKey: ["_field"], valueColumn: "_value")
   |> sort(columns: ["median"], desc: true)
   |> limit(n: 20)"""
-    return _readable(panels.rows_of(title, why, query), options).span(12).height(8)
+    panel = panels.rows_of(title, why, query).no_value("–")
+    return _readable(panel, ("rule", "median", "longest"), options).span(12).height(8)
 
 
 def history(options: Options, where: str = "true", title: str = "") -> table.Panel:
     why = options.say("The last 300 changes of alerts in the range.", "所选时段最近 300 次告警状态变化。")
-    query = f"""from(bucket: "{ALERTS}")
-  |> {flux.RANGE}
-  |> filter(fn: (r) => r._measurement == "alert" and {where})
-  |> filter(fn: (r) => r._field == "change" or r._field == "severity" or r._field == "state")
-  |> pivot(rowKey: ["_time", "rule", "subject"], columnKey: ["_field"], valueColumn: "_value")
-  |> group()
-  |> sort(columns: ["_time"], desc: true)
-  |> keep(columns: ["_time", "severity", "rule", "subject", "change", "state"])
-  |> limit(n: 300)"""
-    return _readable(panels.rows_of(title or options.say("History", "历史"), why, query), options)
+    columns = ("_time", "change", "severity", "what", "subject", "state", "rule")
+    query = f"""{said(options.rules, options.language)}
+{flux.alert_changes("v.timeRangeStart", ("severity", "state", *TEXT_FIELDS), where)}
+  |> limit(n: 300)
+  |> map(fn: (r) => ({{r with what: said(r: r)}}))
+  |> keep(columns: {_listed(columns)})"""
+    panel = panels.rows_of(title or options.say("History", "历史"), why, query)
+    return _readable(panel, columns, options).no_value(options.say("Nothing fired in the range", "所选时段无告警"))
 
 
 def worst_map(options: Options) -> geomap.Panel:
@@ -177,12 +183,12 @@ def worst_map(options: Options) -> geomap.Panel:
 
 _COLUMNS = {
     "severity": (Words("Severity", "等级"), 90),
+    "what": (Words("What", "内容"), 0),
     "rule": (Words("Rule", "规则"), 190),
-    "subject": (Words("Device", "对象"), 130),
-    "state": (Words("State", "状态"), 110),
-    "change": (Words("Change", "变化"), 110),
-    "stream": (Words("System", "系统"), 90),
-    "zone": (Words("Zone", "片区"), 120),
+    "subject": (Words("Device", "对象"), 110),
+    "state": (Words("State", "状态"), 100),
+    "change": (Words("Change", "变化"), 90),
+    "zone": (Words("Zone", "片区"), 110),
     "since": (Words("Since", "触发时间"), 160),
     "_time": (Words("When", "时间"), 160),
     "alarms": (Words("Alarms", "次数"), 80),
@@ -203,23 +209,36 @@ _WORDS = {
 }
 
 
-def _readable(panel: table.Panel, options: Options) -> table.Panel:
-    """Columns by names that people use, severity in its colour, the device as a way to its page."""
-    language = options.language
-    severities = {name: (word.of(language), palette.SEVERITY[name]) for name, word in SEVERITIES.items()}
-    states = {name: (word.of(language), palette.WHITE) for name, word in _WORDS.items()}
-    for name, (title, width) in _COLUMNS.items():
-        properties = [DynamicConfigValue("displayName", title.of(language)), DynamicConfigValue("custom.width", width)]
-        if name == "severity":
-            shown = [each.to_json() for each in mapping(severities)]
-            properties += [DynamicConfigValue("mappings", shown), DynamicConfigValue("custom.displayMode", "color-text")]
-        if name in {"state", "change"}:
-            properties.append(DynamicConfigValue("mappings", [each.to_json() for each in mapping(states)]))
-        if name == "zone":
-            properties.append(DynamicConfigValue("mappings", [each.to_json() for each in named(options.titles)]))
-        if name in {"median", "longest"}:
-            properties.append(DynamicConfigValue("unit", "s"))
-        if name == "subject":
-            properties.append(DynamicConfigValue("links", [device_link(options)]))
-        panel.override_by_name(name, properties)
+def _listed(columns: Sequence[str]) -> str:
+    return "[" + ", ".join(f'"{name}"' for name in columns) + "]"
+
+
+def _readable(panel: table.Panel, columns: Sequence[str], options: Options) -> table.Panel:
+    """In this order, by names that people use, severity in its colour, the device as a way to its page."""
+    titles = {name: _COLUMNS[name][0].of(options.language) for name in columns}
+    panel.with_transformation(ordered(titles))
+    for name, title in titles.items():
+        if properties := _properties(name, options):
+            panel.override_by_name(title, properties)
     return panel
+
+
+def _properties(name: str, options: Options) -> list[DynamicConfigValue]:
+    language, width = options.language, _COLUMNS[name][1]
+    properties = [DynamicConfigValue("custom.width", width)] if width else []
+    if name == "severity":
+        severities = {each: (word.of(language), palette.SEVERITY[each]) for each, word in SEVERITIES.items()}
+        properties += [_mapped(mapping(severities)), DynamicConfigValue("custom.displayMode", "color-text")]
+    if name in {"state", "change"}:
+        properties.append(_mapped(mapping({each: (word.of(language), palette.WHITE) for each, word in _WORDS.items()})))
+    if name == "zone":
+        properties.append(_mapped(named(options.titles)))
+    if name in {"median", "longest"}:
+        properties.append(DynamicConfigValue("unit", "s"))
+    if name == "subject":
+        properties.append(DynamicConfigValue("links", [device_link(options)]))
+    return properties
+
+
+def _mapped(mappings: Sequence[ValueMapping]) -> DynamicConfigValue:
+    return DynamicConfigValue("mappings", [each.to_json() for each in mappings])

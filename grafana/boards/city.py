@@ -41,7 +41,7 @@ def city_board(options: Options) -> Dashboard:
             place = GridPos(x=8 + 4 * column, y=top + _FIGURE_HEIGHT * line, w=4, h=_FIGURE_HEIGHT)
             panel = figure(stream, row, options, summed_h=hours)
             board.with_panel(panel.grid_pos(place))
-    board.with_panel(active(options).grid_pos(GridPos(x=0, y=top + height, w=14, h=_TABLE_HEIGHT)))
+    board.with_panel(active(options, wall=True).grid_pos(GridPos(x=0, y=top + height, w=14, h=_TABLE_HEIGHT)))
     board.with_panel(changed(options).grid_pos(GridPos(x=14, y=top + height, w=10, h=_TABLE_HEIGHT)))
     return board
 

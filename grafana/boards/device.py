@@ -1,31 +1,32 @@
 """One device of any kind: readings with their quality, windows, silence, its entry in the registry."""
 
+from itertools import cycle
+
 from grafana_foundation_sdk.builders import stat, statetimeline, table, timeseries
 from grafana_foundation_sdk.builders.dashboard import Dashboard
-from grafana_foundation_sdk.models.common import GraphDrawStyle, VisibilityMode
+from grafana_foundation_sdk.models.common import VisibilityMode
 from grafana_foundation_sdk.models.dashboard import DynamicConfigValue
 
 from grafana import flux, palette, panels
+from grafana.boards import quantities
 from grafana.boards.alerts import history
-from grafana.boards.tables import readable
+from grafana.boards.quantities import ONE
+from grafana.boards.tables import ordered, readable
 from grafana.fields import level_choice
 from grafana.frame import frame, row
-from grafana.marks import fixed, quality_mapping, steps
+from grafana.marks import fixed, is_trouble, mapping, named, quality_mapping, steps
 from grafana.options import Options
+from grafana.units import unit_of, unit_of_indicator
 from grafana.variables import single
-from schemas.fields import AGGREGATES, OPS, READINGS
+from grafana.words import Words, name_of
+from schemas.aggregate import DAY, HOUR
+from schemas.fields import AGGREGATES, OPS, READINGS, states_of
 from schemas.indicator import WINDOWS
 from schemas.streams import STREAMS
 
-ONE = 'r.device_id == "${device}"'
 ONE_SUBJECT = 'r.subject == "${device}"'
-DETAILS = tuple(dict.fromkeys(row.name for stream in STREAMS for row in stream.details))
-# Each number's colour, by its place in its kind
-METRICS = tuple(
-    dict.fromkeys(metric.name for stream in STREAMS for kind in stream.kinds for metric in kind.metrics if metric.unit)
-)
 _MAX_ROWS = 500
-_MOST_MARKED = 100
+_STATE_COLORS = (palette.GREEN, palette.YELLOW, palette.PURPLE, palette.BLUE, palette.ORANGE)
 
 
 def device_board(options: Options) -> Dashboard:
@@ -33,27 +34,16 @@ def device_board(options: Options) -> Dashboard:
         "Everything of one device: single readings with suspect ones marked, its windows, how it reports, its registry entry.",
         "单台设备的全部信息：读数（可疑值已标注）、窗口统计、上报情况、注册信息。",
     )
-    one = single("*", options.language, options.first_device)
-    board = frame("device", options.say("Device", "设备"), text, options, one, since="now-3h")
-    row(board, options.say("Now", "当前"), [_age(options), _suspect(options), _count(options), entry(options)])
-    row(board, options.say("Readings", "读数"), [numbers(options), suspects(options), states(options), readings(options)])
-    row(board, options.say("Alerts", "告警"), [history(options, ONE_SUBJECT, title=options.say("Its alerts", "该设备告警"))])
-    row(board, options.say("Windows", "窗口统计"), [windows(options), completeness(options), details(options)])
+    chosen = [*single("*", options.language, options.first_device), quantities.variable(options)]
+    board = frame("device", options.say("Device", "设备"), text, options, chosen, since="now-3h")
+    row(board, options.say("Now", "当前"), [_age(options), _suspect(options), _count(options), completeness(options)])
+    row(board, options.say("Numbers", "数值"), [quantities.readings(options)])
+    row(board, options.say("States and readings", "状态与读数"), [states(options), readings(options)])
+    history_of = history(options, ONE_SUBJECT, title=options.say("Its alerts", "该设备告警")).span(16)
+    row(board, options.say("Alerts and doubts", "告警与疑点"), [history_of, suspects(options)])
+    row(board, options.say("Registry and indicators", "注册信息与指标"), [entry(options), details(options)])
+    row(board, options.say("Windows", "窗口统计"), [quantities.windows(options)], closed=True)
     return board
-
-
-def numbers(options: Options) -> timeseries.Panel:
-    """All numbers of the kind, whatever they are: each line by its metric's name, suspect readings as points."""
-    why = options.say(
-        "Each number that the device sends, as it was sent, up to 12 lines; longer ranges show every so many seconds' mean. "
-        "Points in purple are suspect readings: kept, and left out of all windows.",
-        "设备上报的各项数值（最多 12 条线），长时段取分段均值。紫色点为可疑读数：已保存，但不计入任何统计。",
-    )
-    panel = panels.lines(options.say("Numbers", "数值"), why, [_numbers(""), _numbers(" suspect")], "none").span(16).height(12)
-    panels.coloured(panel, METRICS)
-    points = [DynamicConfigValue("custom.drawStyle", GraphDrawStyle.POINTS.value), DynamicConfigValue("custom.pointSize", 7)]
-    shown = DynamicConfigValue("custom.showPoints", VisibilityMode.ALWAYS.value)
-    return panel.override_by_query("B", [*points, shown, fixed(palette.SUSPECT)])
 
 
 def suspects(options: Options) -> table.Panel:
@@ -70,8 +60,8 @@ def suspects(options: Options) -> table.Panel:
   |> keep(columns: ["reason", "readings"])
   |> sort(columns: ["readings"], desc: true)
   |> limit(n: 50)"""
-    panel = panels.rows_of(options.say("Why suspect", "可疑原因"), why, query).span(8).height(12)
-    return readable(panel, ("reason", "readings"), options)
+    panel = panels.rows_of(options.say("Why suspect", "可疑原因"), why, query).span(8)
+    return readable(panel, ("reason", "readings"), options).no_value(options.say("Nothing is suspect", "无可疑值"))
 
 
 def states(options: Options) -> statetimeline.Panel:
@@ -86,7 +76,9 @@ from(bucket: "{READINGS}")
   |> map(fn: (r) => ({{_time: r._time, _value: string(v: r._value), series: r._field}}))
   |> group(columns: ["series"])"""
     panel = panels.timeline(options.say("States", "状态"), why, query).span(24).height(7).display_name("${__field.labels.series}")
-    return panel.mappings(quality_mapping(options.language))
+    for name, title in _titles(options).items():
+        panel.override_by_name(name, [DynamicConfigValue("displayName", title)])
+    return panel.mappings([*quality_mapping(options.language), *mapping(_state_words(options))])
 
 
 def readings(options: Options) -> table.Panel:
@@ -105,25 +97,18 @@ def readings(options: Options) -> table.Panel:
   |> drop(columns: ["device_id"])"""
     panel = panels.rows_of(options.say("Readings", "读数明细"), why, query)
     marked = [each.to_json() for each in quality_mapping(options.language)]
-    return panel.override_by_name(
+    panel.override_by_name(
         "quality", [DynamicConfigValue("mappings", marked), DynamicConfigValue("custom.displayMode", "color-text")]
     )
-
-
-def windows(options: Options) -> timeseries.Panel:
-    why = options.say(
-        "Means, increases and sums of the device's windows: minutes, quarters, hours or days, as the range asks.",
-        "设备各窗口的均值、增量、合计；窗口长度随时段自动选择（分钟、刻、小时、日）。",
-    )
-    query = f"""{flux.LEVEL}
-from(bucket: "{AGGREGATES}")
-  |> {flux.RANGE}
-  |> filter(fn: (r) => {ONE} and r.window == level)
-  |> filter(fn: (r) => r._field =~ /_(mean|increase|sum)$/)
-  |> map(fn: (r) => ({{_time: r._time, _value: float(v: r._value), series: r._field}}))
-  |> group(columns: ["series"])"""
-    panel = panels.lines(options.say("Windows", "窗口值"), why, [query], "none").span(16)
-    return panels.coloured(panel, METRICS, "_(mean|increase|sum)")
+    titles = _titles(options)
+    for metric in {metric.name: metric for _, metric in quantities.numbers()}.values():
+        named = [DynamicConfigValue("displayName", titles[metric.name])] if metric.name in titles else []
+        panel.override_by_name(metric.name, [*named, panels.unit(unit_of(metric))])
+    for name in _TECHNICAL:
+        panel.override_by_name(
+            name, [DynamicConfigValue("displayName", titles[name]), DynamicConfigValue("custom.minWidth", 150)]
+        )
+    return panel
 
 
 def details(options: Options) -> timeseries.Panel:
@@ -139,15 +124,20 @@ from(bucket: "{AGGREGATES}")
   |> filter(fn: (r) => r._measurement =~ /^city_/ and {ONE} and r.window == level)
   |> map(fn: (r) => ({{_time: r._time, _value: float(v: r._value), series: r._field}}))
   |> group(columns: ["series"])"""
-    panel = panels.lines(options.say("For the indicators", "指标贡献"), why, [query], "none").span(24)
-    return panels.coloured(panel, DETAILS)
+    panel = panels.lines(options.say("For the indicators", "指标贡献"), why, [query], "none").span(16).height(11)
+    for place, each in enumerate({each.name: each for stream in STREAMS for each in stream.details}.values()):
+        color = palette.SERIES[place % len(palette.SERIES)]
+        named = DynamicConfigValue("displayName", name_of(each, options.language))
+        panel.override_by_name(each.name, [fixed(color), named, panels.unit(unit_of_indicator(each))])
+    return panel
 
 
 def completeness(options: Options) -> timeseries.Panel:
     why = options.say(
-        "Readings of each window against as many as the device's interval makes due.", "各窗口实收读数与应收读数之比。"
+        "Readings of each hour or day against as many as the device's interval makes due.", "每小时或每天实收读数与应收读数之比。"
     )
-    query = f"""{flux.LEVEL}
+    query = f"""{flux.SPAN}
+level = {level_choice((HOUR, DAY))}
 from(bucket: "{AGGREGATES}")
   |> {flux.RANGE}
   |> filter(fn: (r) => {ONE} and r.window == level)
@@ -156,7 +146,8 @@ from(bucket: "{AGGREGATES}")
   |> filter(fn: (r) => r.expected > 0)
   |> map(fn: (r) => ({{_time: r._time, _value: float(v: r.readings) / float(v: r.expected)}}))"""
     title = options.say("Completeness", "数据完整率")
-    return panels.coloured(panels.lines(title, why, [query], "percentunit").display_name(title).min(0).span(8), [title])
+    panel = panels.lines(title, why, [query], "percentunit").display_name(title).min(0).span(12).height(4)
+    return panels.coloured(panel.legend(panels.legend().show_legend(False)).show_points(VisibilityMode.ALWAYS), [title])
 
 
 def entry(options: Options) -> table.Panel:
@@ -165,10 +156,15 @@ def entry(options: Options) -> table.Panel:
   |> range(start: 2000-01-01T00:00:00Z)
   |> filter(fn: (r) => {ONE} and r._field != "x" and r._field != "y")
   |> last()
-  |> keep(columns: ["device_id", "_field", "_value"])
-  |> {flux.BY_DEVICE}
-  |> group()"""
-    return panels.rows_of(options.say("Registry entry", "注册信息"), why, query).span(12).height(4)
+  |> map(fn: (r) => ({{entry: r._field, value: string(v: r._value)}}))
+  |> group()
+  |> sort(columns: ["entry"])
+  |> limit(n: 50)"""
+    panel = panels.rows_of(options.say("Registry entry", "注册信息"), why, query).span(8).height(11)
+    titles = {"entry": options.say("Entry", "项目"), "value": options.say("Value", "内容")}
+    panel.with_transformation(ordered(titles))
+    called = named({name: words.of(options.language) for name, words in _ENTRIES.items()})
+    return panel.override_by_name(titles["entry"], [DynamicConfigValue("mappings", [each.to_json() for each in called])])
 
 
 def _age(options: Options) -> stat.Panel:
@@ -202,29 +198,37 @@ def _count(options: Options) -> stat.Panel:
     return panels.number(options.say("Readings", "读数"), why, query, "none").color_scheme(panels.plain())
 
 
-def _numbers(suffix: str) -> str:
-    if not suffix:
-        return f"""import "types"
-from(bucket: "{READINGS}")
-  |> {flux.RANGE}
-  |> filter(fn: (r) => {ONE} and r._field != "quality" and r._field != "reasons")
-  |> filter(fn: (r) => types.isType(v: r._value, type: "float") or types.isType(v: r._value, type: "int"))
-  |> toFloat()
-  |> aggregateWindow(every: v.windowPeriod, fn: mean, createEmpty: false)
-  |> map(fn: (r) => ({{_time: r._time, _value: r._value, series: r._field}}))
-  |> group(columns: ["series"])"""
-    return f"""import "types"
-marked = from(bucket: "{READINGS}")
-  |> {flux.RANGE}
-  |> filter(fn: (r) => {ONE} and r._field == "quality")
-  |> filter(fn: (r) => r._value == "suspect")
-  |> tail(n: {_MOST_MARKED})
-  |> findColumn(fn: (key) => true, column: "_time")
-from(bucket: "{READINGS}")
-  |> {flux.RANGE}
-  |> filter(fn: (r) => {ONE} and r._field != "quality" and r._field != "reasons")
-  |> filter(fn: (r) => types.isType(v: r._value, type: "float") or types.isType(v: r._value, type: "int"))
-  |> filter(fn: (r) => contains(value: r._time, set: marked))
-  |> toFloat()
-  |> map(fn: (r) => ({{_time: r._time, _value: r._value, series: r._field + "{suffix}"}}))
-  |> group(columns: ["series"])"""
+_TECHNICAL = {"_time": Words("Time", "时间"), "quality": Words("Quality", "质量"), "reasons": Words("Why suspect", "可疑原因")}
+_ENTRIES = {
+    "name": Words("Name", "名称"),
+    "zone": Words("Zone", "片区"),
+    "site": Words("Site", "场站"),
+    "gateway": Words("Gateway", "网关"),
+    "lat": Words("Latitude", "纬度"),
+    "lon": Words("Longitude", "经度"),
+    "interval_s": Words("Reports every, s", "上报周期（秒）"),
+}
+
+
+def _titles(options: Options) -> dict[str, str]:
+    """Field -> what people call it; of a name that means different things in different kinds, none."""
+    called: dict[str, set[str]] = {}
+    for stream in STREAMS:
+        for kind in stream.kinds:
+            for metric in kind.metrics:
+                called.setdefault(metric.name, set()).add(name_of(metric, options.language))
+    found = {name: min(words) for name, words in called.items() if len(words) == 1}
+    return found | {name: words.of(options.language) for name, words in _TECHNICAL.items()}
+
+
+def _state_words(options: Options) -> dict[str, tuple[str, str]]:
+    """State -> how it is written and its colour: trouble, rest and running everywhere alike, others unlike their neighbours."""
+    found = {"true": (options.say("yes", "是"), palette.SKY), "false": (options.say("no", "否"), palette.GREY)}
+    for stream in STREAMS:
+        for kind in stream.kinds:
+            for metric in kind.metrics:
+                others = cycle(_STATE_COLORS)
+                for state in states_of(metric):
+                    quiet = palette.SKY if state == "running" else palette.GREY if state in {"stopped", "idle"} else next(others)
+                    found.setdefault(state, (state, palette.BAD if is_trouble(state) else quiet))
+    return found

@@ -77,6 +77,23 @@ FLOW = (
         "stream", "stream", "p99_ms", "ms",
     ),
     Health(
+        Words("Sensor to storage, p50", "传感器到入库延迟 p50"),
+        Words(
+            "From the reading's own time to InfluxDB's 204: half of the last minute's were quicker. "
+            "What it has more than from receipt is the device's way of sending, or its clock.",
+            "从读数自身时间到 InfluxDB 确认，最近一分钟中位数。比接收到入库多出的部分来自设备发送方式或时钟。",
+        ),
+        "stream", "stream", "age_p50_ms", "ms",
+    ),
+    Health(
+        Words("Sensor to storage, p99", "传感器到入库延迟 p99"),
+        Words(
+            "The same: one in a hundred took longer. After an outage devices send what they kept, and it is hours.",
+            "同上，最近一分钟 99 分位。中断后设备补传，可达数小时。",
+        ),
+        "stream", "stream", "age_p99_ms", "ms",
+    ),
+    Health(
         Words("On their way to Kafka", "待 Kafka 确认"),
         Words(
             "Messages that a collector has taken and Kafka has not acknowledged yet; nor have they been to their sender.",

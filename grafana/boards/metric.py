@@ -3,7 +3,7 @@
 from grafana_foundation_sdk.builders import timeseries
 
 from grafana import flux, palette, panels
-from grafana.fields import main_aggregation, measurement
+from grafana.fields import levels_of, main_aggregation, measurement
 from grafana.marks import fixed, is_trouble, limits_of, number, thresholds
 from grafana.options import Options
 from grafana.units import unit_of
@@ -25,8 +25,8 @@ def trend(stream: Stream, kind: Kind, metric: Metric, options: Options) -> times
     assert how is not None
     field = aggregate_field(metric, how)
     of = measurement(stream, kind)
-    raw = metric.name if how is Aggregation.MEAN else ""
-    queries = [flux.zone_lines(of, field), flux.device_lines(of, raw, field)]
+    raw, levels = metric.name if how is Aggregation.MEAN else "", levels_of(kind)
+    queries = [flux.zone_lines(of, field, levels), flux.device_lines(of, raw, field, levels)]
     title = f"{name_of(metric, options.language)}"
     draw = panels.lines if how is Aggregation.MEAN else panels.bars
     panel = draw(title, why(stream, kind, metric, options), queries, unit_of(metric), zones=options.titles)
@@ -43,7 +43,7 @@ def compared(stream: Stream, kind: Kind, metric: Metric, options: Options) -> ti
     of, field = measurement(stream, kind), aggregate_field(metric, how)
     pool = "mean" if how is Aggregation.MEAN else "sum"
     names = (options.say("now", "当前"), options.say("a day before", "前一天"), options.say("a week before", "上周"))
-    queries = [flux.before(of, field, days, pool, name) for days, name in zip((0, 1, 7), names, strict=True)]
+    queries = [flux.before(of, field, days, pool, name, levels_of(kind)) for days, name in zip((0, 1, 7), names, strict=True)]
     title = f"{name_of(metric, options.language)}: {options.say('against yesterday and last week', '与昨日、上周对比')}"
     also = options.say(
         "The zones chosen as one line, beside the same hours one day and seven days earlier.",
@@ -92,7 +92,7 @@ def _shares(stream: Stream, kind: Kind, metric: Metric, options: Options) -> tim
         for state in states
     }
     text = options.say("Share of the time in each state, over the zones chosen.", "所选片区内各状态的时间占比。")
-    query = flux.state_shares(measurement(stream, kind), titles)
+    query = flux.state_shares(measurement(stream, kind), titles, levels_of(kind))
     return panels.Stacked.panel(name_of(metric, options.language), f"{why(stream, kind, metric, options)} {text}", query, colors)
 
 

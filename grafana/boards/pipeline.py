@@ -6,7 +6,7 @@ from grafana_foundation_sdk.builders.dashboard import Dashboard
 from grafana import flux, panels
 from grafana.boards.health import FLOW, RUNNING, health
 from grafana.boards.tables import readable
-from grafana.boards.whole import figures, where
+from grafana.boards.whole import figures, silent, where
 from grafana.frame import frame, row
 from grafana.options import Options
 from grafana.variables import variables
@@ -22,7 +22,7 @@ def pipeline_board(options: Options) -> Dashboard:
     board = frame(
         "pipeline", options.say("Pipeline", "数据管道"), text, options, variables("*", options.language), since="now-6h"
     )
-    row(board, options.say("At a glance", "总览"), [*figures("*", options), where("*", options), silent(options)])
+    row(board, options.say("At a glance", "总览"), [*figures("*", options), where("*", options), silent("*", options)])
     row(board, options.say("Flow", "数据流"), [rate(options), flagged(options), *(health(each, options) for each in FLOW)])
     row(board, options.say("Roles and servers", "角色与服务器"), [health(each, options) for each in RUNNING])
     return board
@@ -65,20 +65,3 @@ def flagged(options: Options) -> table.Panel:
   |> limit(n: 100)"""
     panel = panels.rows_of(options.say("Why suspect", "可疑原因"), why, query).span(12).height(8)
     return readable(panel, ("kind", "reason", "readings"), options)
-
-
-def silent(options: Options) -> table.Panel:
-    why = options.say(
-        "Devices without a reading for three of their intervals, longest silent first.", "超过三个上报周期无读数的设备。"
-    )
-    query = (
-        flux.condition("*")
-        + """
-condition
-  |> filter(fn: (r) => r.silent)
-  |> keep(columns: ["device_id", "name", "zone", "site", "seen", "interval_s"])
-  |> sort(columns: ["seen"])
-  |> limit(n: 50)"""
-    )
-    panel = panels.rows_of(options.say("Silent devices", "失联设备"), why, query).span(12).height(14)
-    return readable(panel, ("device_id", "name", "zone", "seen", "interval_s", "site"), options)

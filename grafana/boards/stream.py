@@ -9,7 +9,7 @@ from grafana_foundation_sdk.models.dashboard import Panel
 from grafana.boards import indicators
 from grafana.boards.metric import compared, trend
 from grafana.boards.tables import worst
-from grafana.boards.whole import figures, where
+from grafana.boards.whole import figures, silent, where
 from grafana.fields import main_aggregation
 from grafana.frame import frame, row
 from grafana.options import Options
@@ -33,8 +33,8 @@ def stream_board(stream: Stream, options: Options, extras: Sequence[Extra] = ())
     rows = indicators.with_target(stream.indicators)
     if rows:
         row(board, options.say("Indicators", "指标"), [indicators.figure(stream, each, options) for each in rows[:_MOST_FIGURES]])
-    beside = indicators.compared(stream, options) if rows else worst(stream, stream.kinds[0], options)
-    row(board, options.say("Where", "分布"), [where(everything, options), beside.span(12).height(14)])
+        row(board, options.say("Zone beside zone", "片区"), [indicators.compared(stream, options).span(24)])
+    row(board, options.say("Where", "分布"), [where(everything, options), silent(everything, options)])
     for heading, extra in extras:
         row(board, heading, extra)
     if rows:

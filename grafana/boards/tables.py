@@ -26,6 +26,7 @@ WORDS = {
     "site": TITLES["site"],
     "quality": Words("Quality", "质量"),
     "seen": Words("Last reading", "最近上报"),
+    "age_s": Words("Age", "读数时长"),
     "interval_s": Words("Reports every", "上报周期"),
     "before": Words("Six hours ago", "六小时前"),
     "fill": Words("Full", "填充率"),
@@ -52,7 +53,7 @@ def worst(stream: Stream, kind: Kind, options: Options, rows: int = 10) -> table
         f"最近 {hours} 小时内的最新值，最多 {rows} 台设备，{which}。可疑读数已标注，原因见设备页。",
     )
     panel = panels.rows_of(title, text, query).height(3 + rows * 2 // 3)
-    columns = ("device_id", "name", "zone", "site", *names, "quality", "seen")
+    columns = ("device_id", "name", "zone", "site", *names, "quality", "age_s")
     readable(panel, columns, options, {metric.name: name_of(metric, options.language) for metric in metrics})
     for metric in metrics:
         _column(panel, stream, kind, metric, options)
@@ -113,7 +114,7 @@ def _properties(options: Options) -> dict[str, dict[str, Any]]:
             "mappings": [each.to_json() for each in quality_mapping(options.language)],
             "custom.displayMode": "color-text",
         },
-        "seen": {"unit": "dateTimeFromNow"},
+        "age_s": {"unit": "s", "decimals": 0},
         "interval_s": {"unit": "s"},
         "fill": {"unit": "percentunit"},
         "before": {"unit": "percentunit"},

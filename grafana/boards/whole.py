@@ -2,9 +2,10 @@
 
 from typing import NamedTuple
 
-from grafana_foundation_sdk.builders import geomap, stat
+from grafana_foundation_sdk.builders import geomap, stat, table
 
 from grafana import flux, palette, panels
+from grafana.boards.tables import readable
 from grafana.marks import condition_mapping, steps
 from grafana.options import Options
 from grafana.words import Words
@@ -93,6 +94,24 @@ condition
     return panel.mappings(condition_mapping(options.language)).thresholds(
         steps([(None, palette.GOOD), (1, palette.SUSPECT), (2, palette.BAD)])
     )
+
+
+def silent(of: str, options: Options) -> table.Panel:
+    why = options.say(
+        "Devices without a reading for three of their intervals, longest silent first.", "超过三个上报周期无读数的设备。"
+    )
+    query = (
+        flux.condition(of)
+        + """
+condition
+  |> filter(fn: (r) => r.silent)
+  |> keep(columns: ["device_id", "name", "zone", "site", "seen", "interval_s"])
+  |> sort(columns: ["seen"])
+  |> limit(n: 50)"""
+    )
+    panel = panels.rows_of(options.say("Silent devices", "失联设备"), why, query).span(12).height(14)
+    readable(panel, ("device_id", "name", "zone", "seen", "interval_s", "site"), options)
+    return panel.no_value(options.say("Nobody is silent", "无失联设备"))
 
 
 def _counted(counted: str, state: Condition, options: Options) -> stat.Panel:

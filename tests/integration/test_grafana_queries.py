@@ -12,6 +12,7 @@ import pytest
 import yaml
 from influxdb_client.client.influxdb_client import InfluxDBClient
 
+from deploy.cli.grafana import rule_texts
 from deploy.clock import SystemClock
 from deploy.native.stack import Stack
 from deploy.registry_file import load_devices
@@ -50,7 +51,7 @@ def filled() -> Iterator[tuple[Stack, int]]:
 @pytest.fixture(scope="module")
 def answers(filled: tuple[Stack, int]) -> list[Answer]:
     stack, now_ms = filled
-    return ask(stack.endpoints(), all_dashboards(options_of(DEVICES, "en")), DEVICES, now_ms)
+    return ask(stack.endpoints(), all_dashboards(options_of(DEVICES, "en", rules=rule_texts())), DEVICES, now_ms)
 
 
 def test_no_query_fails(answers: list[Answer]) -> None:
@@ -95,7 +96,8 @@ def test_dead_mans_switches_always_answer_one_number(filled: tuple[Stack, int]) 
                 found[rule["uid"], name] = tuple(record.get_value() > 0 for record in table.records)
     assert {each for (_, name), each in found.items() if name == "flows"} == {(True,)}
     assert {each for (_, name), each in found.items() if name == "stopped"} == {(False,)}
-    assert [found[f"hanan-{name}", "away"] for name in ("nothing-stored", "heat-not-stored")] == [(False,), (True,)]
+    rules = ("nothing-stored", "heat-not-stored", "role-gone")
+    assert [found[f"hanan-{name}", "away"] for name in rules] == [(False,), (True,), (True,)]
 
 
 def _at(flux: str, lately: str, day: str = "-24h") -> str:

@@ -81,6 +81,7 @@ def test_readings_pass_through_both_roles_and_are_committed_behind_them() -> Non
     assert world.kafka.committed("validate")[Partition("raw.heat", 0)].offset == 50
     assert world.kafka.committed("store")[Partition("reading.heat", 0)].offset == 50
     assert world.meter.sums["stored_after_ms", "heat", "readings"] == 50
+    assert world.meter.sums["stored_age_ms", "heat"] == 50
 
 
 def test_nothing_is_committed_while_the_database_is_away_and_all_is_stored_when_it_is_back() -> None:

@@ -16,6 +16,7 @@ def test_what_a_role_counts_can_be_scraped_and_becomes_a_row() -> None:
     meter.add("points", 500, stream="heat")
     meter.add("dead", 2, stream="heat", reason="not_json")
     meter.observe("stored_after_ms", [8] * 99 + [1_500], stream="heat", bucket="readings")
+    meter.observe("stored_age_ms", [300] * 100, stream="heat")
     meter.set("last_stored_ms", 12_345, stream="heat", bucket="readings")
     watch.add(Sample(10_000, scrape([port]), {"heat": 7}))
     row = next(row for row in watch.streams() if row.stream == "heat")
@@ -25,6 +26,7 @@ def test_what_a_role_counts_can_be_scraped_and_becomes_a_row() -> None:
     assert 5 < row.p50_ms < 10
     assert row.p99_ms is not None
     assert row.p99_ms <= 10
+    assert row.age_p50_ms == 350, "in the middle of its bucket"
     assert [(role.role, role.processes) for role in watch.roles()] == [("store", 1)]
 
 
