@@ -86,7 +86,7 @@ class ValidateTask:
             if key is None:  # a tick
                 append(record_on(topic, record, b""))
                 continue
-            mqtt_topic = _mqtt_topic(headers)
+            mqtt_topic = headers[0][1] if headers and headers[0][0] == _TOPIC_HEADER else _mqtt_topic(headers)
             route = routes.get(mqtt_topic) or self._add_route(mqtt_topic)
             if type(route) is Route and (short := route.short) and payload and (value := short(payload, received_at_ms)):
                 short_ones += 1
@@ -190,13 +190,12 @@ class ValidateTask:
             out.counts["dead", self._stream.name, letter.reason.value] += letter.readings
 
 
+_TOPIC_HEADER = topics.MQTT_TOPIC
 _USUAL_HEADERS = 2  # topic and collector are on every record
 
 
 def _mqtt_topic(headers: Headers) -> bytes:
-    """Collectors write it first; whoever else wrote is looked at more closely."""
-    if headers and headers[0][0] == topics.MQTT_TOPIC:
-        return headers[0][1]
+    """Collectors write it first; others may have written elsewhere."""
     return dict(headers).get(topics.MQTT_TOPIC, b"")
 
 

@@ -66,7 +66,9 @@ _encode = msgspec.json.Encoder().encode
 
 def encode(plain: Plain, head: bytes, received_at_ms: int) -> bytes | None:
     """As `schemas.codec.encode_reading` of the reading without flags; None when no metric is there. Takes `seq` out of it."""
-    seq, plain.seq = plain.seq, None
+    seq = plain.seq
+    if seq is not None:
+        plain.seq = None
     values = _encode(plain).partition(b",")[2]  # what follows `{"ts":…,`
     if not values:
         return None

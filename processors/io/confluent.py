@@ -324,22 +324,15 @@ class Sink:
         produce = self._producer.produce
         for number, record in enumerate(records):
             topic, key, value, headers, timestamp_ms, partition = record
-            if partition is None and key is None:
-                raise ValueError(f"a record for {topic} has neither key nor partition")
+            if partition is None:
+                if key is None:
+                    raise ValueError(f"a record for {topic} has neither key nor partition")
+                partition = _NO_PARTITION
             try:  # by place: names would cost as much again as all the rest
                 if headers:
-                    produce(
-                        topic,
-                        value,
-                        key,
-                        _NO_PARTITION if partition is None else partition,
-                        None,
-                        None,
-                        timestamp_ms,
-                        list(headers),
-                    )
+                    produce(topic, value, key, partition, None, None, timestamp_ms, list(headers))
                 else:
-                    produce(topic, value, key, _NO_PARTITION if partition is None else partition, None, None, timestamp_ms)
+                    produce(topic, value, key, partition, None, None, timestamp_ms)
             except BufferError as full:
                 if number:
                     return number
