@@ -49,11 +49,12 @@ def of(measurement: str) -> str:
 
 
 PICKED = f"r.zone =~ {pattern('zone')} and r.site =~ {pattern('site')} and r.device_id =~ {pattern('device')}"
-# Of rows of `quality`; of no row nothing, since a mean of nothing would be a null.
+# Of rows of `quality`; of no row nothing, since a mean of nothing would be a null. Without `r with` Flux loses every row.
 SUSPECT_SHARE = """group()
-  |> map(fn: (r) => ({_value: if r._value == "suspect" then 1.0 else 0.0}))
+  |> map(fn: (r) => ({r with _value: if r._value == "suspect" then 1.0 else 0.0}))
   |> mean()
-  |> filter(fn: (r) => exists r._value)"""
+  |> filter(fn: (r) => exists r._value)
+  |> keep(columns: ["_value"])"""
 BY_DEVICE = 'pivot(rowKey: ["device_id"], columnKey: ["_field"], valueColumn: "_value")'
 
 

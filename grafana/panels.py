@@ -95,8 +95,8 @@ class Stacked:
 
     @staticmethod
     def panel(title: str, why: str, query: str, colors: dict[str, str]) -> timeseries.Panel:
-        panel = lines(title, why, [query], "percentunit").fill_opacity(60).line_width(0)
-        panel.stacking(StackingConfig().mode(StackingMode.PERCENT).group("A")).min(0).max(1)
+        panel = lines(title, why, [query], "percentunit").fill_opacity(60).line_width(1)
+        panel.stacking(StackingConfig().mode(StackingMode.PERCENT).group("A"))
         for name, color in colors.items():
             panel.override_by_name(name, [fixed(color)])
         return panel

@@ -13,11 +13,14 @@ from grafana.boards.quantities import numbers
 from grafana.build import Document
 from schemas.device import Device
 from schemas.instants import HOUR_MS
+from schemas.streams import STREAMS
 from tests.grafana_asked import ALL, Asked, queries
 
 P95_S, MAX_S = 1.0, 3.0
 # Of the dashboard for one device: one that has states and a heating curve, one that has states, one that sends events
 ONE_OF = (("heat", "exchange", 3), ("waste", "compactor", 48), ("waste", "weighbridge", 24 * 30))
+
+_EVENTS = [stream.measurement(kind.name) for stream in STREAMS for kind in stream.kinds if kind.event]
 
 
 class Answer(NamedTuple):
@@ -90,19 +93,27 @@ def reason_to_be_empty(answer: Answer, devices: Sequence[Device]) -> str:
         if asked.panel in {"Its alerts", "该设备告警"}:
             return "nothing need have been wrong with it"
         return ""
-    if 'level = "1d"' in asked.flux:
-        return "no day need be over in the range"
-    if "device_id =~ wanted" in asked.flux and chosen["site"] == chosen["device"] == ALL:
-        return "lines of devices come with a site or a device chosen"
-    if 'from(bucket: "alerts")' in asked.flux and "ops" not in asked.flux:
-        return "nothing need have fired in the range"
-    if asked.panel in {"Suspect share", "可疑占比"}:
-        return "nothing need have come in the last hour of the range, of which it is a share"
-    if asked.panel in {"Silent devices", "Why suspect", "失联设备", "可疑原因"}:
-        return "nobody need be silent, nothing need be suspect"
+    if reason := next((why for is_so, why in _reasons(asked, chosen) if is_so), ""):
+        return reason
     if not any(_reads(asked, device) and _is_chosen(device, chosen) for device in devices):
         return "no device of the kind is in what is chosen"
     return ""
+
+
+def _reasons(asked: Asked, chosen: Mapping[str, str]) -> Iterator[tuple[bool, str]]:
+    """What the data need not have, whoever is chosen."""
+    flux, panel = asked.flux, asked.panel
+    some = chosen["zone"] != ALL or chosen["device"] != ALL
+    yield "timeShift(duration: 7d)" in flux, "what was a week before the range is not in the store"
+    yield '"city_' in flux and some, "the zone need not have what the indicator is of"
+    yield panel in {"Rain held back in this event", "本场径流控制率"}, "it need not have rained of late"
+    yield any(f'"{of}"' in flux for of in _EVENTS) and chosen["device"] != ALL, "no event need have come in the range"
+    yield 'level = "1d"' in flux, "no day need be over in the range"
+    yield "device_id =~ wanted" in flux and chosen["site"] == chosen["device"] == ALL, "lines of devices come with one chosen"
+    yield '"workorder"' in flux, "nothing need be to serve"
+    yield 'from(bucket: "alerts")' in flux and "ops" not in flux, "nothing need have fired in the range"
+    yield panel in {"Suspect share", "可疑占比"}, "nothing need have come in the last hour of the range, of which it is a share"
+    yield panel in {"Silent devices", "Why suspect", "失联设备", "可疑原因"}, "nobody need be silent, nothing need be suspect"
 
 
 def _reads(asked: Asked, device: Device) -> bool:

@@ -10,6 +10,7 @@ from zlib import crc32
 from deploy.health_points import health_points
 from deploy.registry_points import points as registry_points
 from deploy.watch import Sample, Used, Watch
+from processors.orders.points import line as order_line
 from processors.points import line
 from processors.rules.points import line as alert_line
 from schemas.aggregate import DAY, HOUR, MINUTE, QUARTER, expected_readings
@@ -22,6 +23,8 @@ from schemas.kind import Kind
 from schemas.metric import Aggregation, Metric, Nature
 from schemas.reading import Reading
 from schemas.streams import BY_NAME
+from schemas.workorder import Order, Reason, Why
+from schemas.workorder import State as OrderState
 
 # Of each level: length, and how far back there are windows. A week of comparison lies a week further back.
 SPANS = {
@@ -46,6 +49,7 @@ def week(devices: list[Device], now_ms: int) -> Lines:
     yield from (("aggregates", point) for point in indicators(devices, now_ms))
     yield from (("aggregates", point) for point in details(devices, now_ms))
     yield from (("alerts", alert_line(alert)) for alert in alerts(devices, now_ms))
+    yield from (("alerts", order_line(order)) for order in orders(devices, now_ms))
     yield from (("ops", point) for point in health(now_ms))
 
 
@@ -68,6 +72,20 @@ def health(now_ms: int) -> Iterator[str]:
         watch.add(Sample(number * _LOOK_MS, series, dict.fromkeys(BY_NAME, number % 7), servers))
         if at % MINUTE_MS < _LOOK_MS:
             yield from health_points(watch, at)
+
+
+def orders(devices: list[Device], now_ms: int) -> Iterator[Order]:
+    """Of each tenth container one, of different age, some of them taken."""
+    for number, device in enumerate([device for device in devices if device.kind == "bin"][::10]):
+        opened = now_ms - (number + 1) * 20 * MINUTE_MS
+        reason = Reason(
+            Why.DUE if number % 2 else Why.FULL, device.device_id, opened, opened + 4 * HOUR_MS, Severity.MEDIUM, 0.85
+        )
+        taken: dict[str, Any] = {"state": OrderState.TAKEN, "by": "crew 2"} if number % 3 == 0 else {"state": OrderState.OPEN}
+        yield Order(
+            place=device.site, n=1, at_ms=opened, opened_ms=opened,
+            reasons=(reason,), stream=device.stream, kind=device.kind, zone=device.zone, name=device.name, **taken,
+        )  # fmt: skip
 
 
 def alerts(devices: list[Device], now_ms: int) -> Iterator[Alert]:

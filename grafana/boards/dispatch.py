@@ -6,6 +6,7 @@ from grafana_foundation_sdk.builders.dashboard import Dashboard
 from grafana import flux, palette, panels
 from grafana.boards.extras import due
 from grafana.boards.metric import trend
+from grafana.boards.orders import work_list
 from grafana.boards.tables import readable, worst
 from grafana.flux import BY_DEVICE, PICKED, registry
 from grafana.frame import frame, row
@@ -27,6 +28,7 @@ def dispatch_board(options: Options) -> Dashboard:
     board = frame("dispatch", options.say("Dispatch", "清运调度"), text, options, variables("waste_*", options.language))
     containers = due("bin", options.say("Containers to serve next", "待清运垃圾箱"), options, rows=30).height(16)
     compactors = due("compactor", options.say("Compactors to serve next", "待清运压缩机"), options).height(16)
+    row(board, options.say("Work orders", "工单"), [work_list(options)])
     row(board, options.say("To serve", "待清运"), [*full(options), tonnes(options), containers, compactors])
     row(board, options.say("Weighbridge", "过磅"), [by_site(options), _mass(options)])
     row(board, options.say("Stations", "转运站"), [worst(STREAM, STREAM.by_name["air"], options).span(24)])

@@ -87,6 +87,7 @@ def off_curve(options: Options) -> timeseries.Panel:
         flux.before(of, "outdoor_temp_c_mean", 0, "mean", outdoor),
     ]
     panel = panels.lines(options.say("Supply and weather", "供水与天气"), why, queries, "celsius").height(10)
+    panel.override_by_name(supply, [fixed(palette.SKY)])
     return panels.right_axis(panel, "B", "celsius", palette.ORANGE)
 
 
