@@ -219,11 +219,21 @@ open = from(bucket: "{ALERTS}")
   |> filter(fn: (r) => r.zone == "-" or r.zone =~ {pattern("zone")})"""
 
 
-def alert_changes(since: str, fields: Sequence[str], where: str = "true") -> str:
-    """A row for each change of an alert from `since` to the end of the range, the newest first."""
+def alert_changes(since: str, fields: Sequence[str], where: str = "true", most: int = 300) -> str:
+    """A row for each change of an alert from `since` to the end of the range, the newest first.
+
+    Where there were more than `most`, no further back than these: a week of a flood need not be put together for its last hour.
+    """
     wanted = " or ".join(f'r._field == "{name}"' for name in ("change", *fields))
-    return f"""from(bucket: "{ALERTS}")
+    return f"""times = from(bucket: "{ALERTS}")
   |> range(start: {since}, stop: v.timeRangeStop)
+  |> filter(fn: (r) => r._measurement == "alert" and r._field == "n" and {where})
+  |> keep(columns: ["_time"])
+  |> sort(columns: ["_time"], desc: true)
+  |> limit(n: {most})
+  |> findColumn(fn: (key) => true, column: "_time")
+from(bucket: "{ALERTS}")
+  |> range(start: if length(arr: times) == 0 then {since} else times[length(arr: times) - 1], stop: v.timeRangeStop)
   |> filter(fn: (r) => r._measurement == "alert" and {where})
   |> filter(fn: (r) => {wanted})
   |> pivot(rowKey: ["_time", "rule", "subject"], columnKey: ["_field"], valueColumn: "_value")

@@ -15,6 +15,7 @@ from deploy.cli.grafana import app, rule_texts
 from deploy.registry_file import load_devices
 from deploy.settings import load_settings
 from grafana import palette, provisioning
+from grafana.alert_text import said
 from grafana.boards.indicators import against
 from grafana.build import Document, all_dashboards
 from grafana.fields import level_choice, levels_of
@@ -275,6 +276,13 @@ def test_a_zone_has_no_window_shorter_than_its_devices_report() -> None:
     of_bins = [flux for flux in asked if '"waste_bin"' in flux and "level = if" in flux]
     assert of_bins
     assert not [flux for flux in of_bins if '"1m"' in flux or '"15m"' in flux]
+
+
+def test_alerts_speak_in_the_words_of_the_rules_in_both_languages() -> None:
+    rules = {"r": Words("{name}: {a} of {b}", "{name}：{b} 之 {a}")}
+    assert '"r": "{name}：{b} 之 {a}"' in said(rules, "zh")
+    assert said(rules, "en").count("|> filled(r: r)") == 2, "as many holes as the text with the most has besides the name"
+    assert said({}, "en") == "said = (r) => r.rule"
 
 
 def test_files_are_current() -> None:
