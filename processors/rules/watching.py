@@ -118,17 +118,18 @@ class AlertTask:
         self._keep_up(clock_ms, begin)
         engine.settle(begin, clock_ms)
         for record in records:
-            clock_ms = max(clock_ms, record.timestamp_ms)
-            key = record.key
+            _, _, offset, key, _, _, timestamp_ms = record
+            if timestamp_ms > clock_ms:  # noqa: PLR1730 - for each record, and max() costs four times as much
+                clock_ms = timestamp_ms
             if key is None:
-                deadlines.pass_to(engine, clock_ms, engine.place(record.offset))
+                deadlines.pass_to(engine, clock_ms, engine.place(offset))
                 if self._passes_ticks:
                     out.records.append(OutRecord(GROUP, None, b"", (), clock_ms, self._number))
                 continue
             watched = known.get(key) or self._begin(key)
             moment = self._current(watched, record)
             if watched is not None and moment is not None:
-                engine.read(watched, moment, record.offset)
+                engine.read(watched, moment, offset)
                 if watched.excused:
                     watched.excused = False
                     deadlines.watch(watched, clock_ms)
@@ -155,7 +156,8 @@ class AlertTask:
             moment = codec.decode_moment(record.value or b"")
         except (ValueError, KeyError, TypeError):  # the store makes a dead letter of it
             return None
-        if moment[0] <= watched.ts or moment[1] - moment[0] > self._lateness_ms:
+        ts, received_ms, _, _ = moment
+        if ts <= watched.ts or received_ms - ts > self._lateness_ms:
             return None
         if record.headers and any(name in {topics.RETAINED, topics.REPLAYED} for name, _ in record.headers):
             return None
