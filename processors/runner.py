@@ -4,6 +4,7 @@ What it promises: a position is committed only when all that came of the records
 the records after the last commit are read again, by this process or another, and overwrite what they wrote before.
 """
 
+import gc
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
@@ -79,6 +80,7 @@ class Runner:
         self._clock, self._meter, self._monotonic_ms, self._sleep, self._pace = clock, meter, monotonic_ms, sleep, pace
         self._seats: dict[Partition, Seat] = {}
         self._waiting: set[Partition] = set()  # assigned, not yet started
+        self._given_up = False  # a task, whose memory is still taken
         self._retry_at_ms = 0
         self._commit_at_ms = 0
         self._committed: dict[Partition, Position] = {}
@@ -101,7 +103,7 @@ class Runner:
     def on_lost(self, partitions: Sequence[Partition]) -> None:
         for partition in partitions:
             self._waiting.discard(partition)
-            self._seats.pop(partition, None)
+            self._given_up |= self._seats.pop(partition, None) is not None
             self._committed.pop(partition, None)
 
     # The loop
@@ -154,6 +156,9 @@ class Runner:
     # 0. start
 
     def _start_waiting(self) -> None:
+        if self._given_up:  # tasks hold themselves in circles, and a process that makes no others looks for those all but never
+            self._given_up = False
+            gc.collect()
         if not self._waiting:
             return
         self._tasks.refresh(up_to_now=True)

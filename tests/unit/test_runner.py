@@ -1,13 +1,16 @@
 """The loop, on servers in memory: what is committed, when, and what a wait or a rebalance leaves behind."""
 
+import gc
+import weakref
 from collections import Counter
 from collections.abc import Sequence
 
 from processors.runner import Pace, Runner
 from processors.store import StoreTasks
+from processors.task import Output
 from processors.validate import ValidateTasks
 from schemas import topics
-from schemas.ports import Partition, Position, RetryLater
+from schemas.ports import Partition, Position, Record, RetryLater
 from schemas.streams import BY_NAME
 from tests.factories import NOW_MS, device, raw, registration, tick
 from tests.memory import ManualClock, MemoryKafka, MemoryPointWriter, MemoryTable
@@ -218,3 +221,62 @@ def test_a_table_that_cannot_be_read_just_now_costs_no_record() -> None:
         world.machine.advance(1_000)
         validate.step()
     assert len(world.kafka.records("reading.heat", 0)) == 10
+
+
+class Web:
+    """A task that holds itself, as those do whose parts call back."""
+
+    def __init__(self) -> None:
+        self.itself = self
+        self.held = Held()
+
+    def warm(self, records: Sequence[Record]) -> None: ...
+
+    def feed(self, records: Sequence[Record]) -> Output:
+        return Output()
+
+    def position(self) -> Position:
+        return Position(0)
+
+
+class Held:
+    """Can be referred to weakly."""
+
+
+class WebTasks:
+    topics = ("raw.heat",)
+
+    def __init__(self) -> None:
+        self.alive: weakref.WeakSet[Held] = weakref.WeakSet()
+
+    def memory_ms(self, partition: Partition) -> int:
+        return 0
+
+    def start(self, partition: Partition, position: Position) -> Web:
+        web = Web()
+        self.alive.add(web.held)
+        return web
+
+    def refresh(self, *, up_to_now: bool = False) -> None: ...
+
+
+def test_tasks_that_were_given_up_leave_no_memory_behind() -> None:
+    world, tasks = World(), WebTasks()
+    runner = Runner(
+        world.kafka.source("web"), world.kafka.sink(), tasks, clock=world.clock, meter=world.meter,
+        monotonic_ms=world.machine.now_ms, pace=NO_PAUSE,
+    )  # fmt: skip
+    gc.disable()  # roles collect so seldom that it comes to the same
+    try:
+        turn(runner)
+        assert len(tasks.alive) == 2
+        for _ in range(5):
+            runner.on_lost([Partition("raw.heat", 0), Partition("raw.heat", 1)])
+            runner.on_assign([Partition("raw.heat", 0), Partition("raw.heat", 1)])
+            runner.step()
+        assert len(tasks.alive) == 2
+        runner.on_lost([Partition("raw.heat", 0)])
+        runner.step()
+        assert len(tasks.alive) == 1
+    finally:
+        gc.enable()
