@@ -61,7 +61,8 @@ class Report:
             ),
             *(
                 f"  memory {one.name:12} {one.seconds / 60:5.1f} min  {one.first_mb:4.0f} MB at first,"
-                f" {one.most_mb:4.0f} at most, {one.last_mb:4.0f} at last, {one.slope_mb_h or 0:+6.1f} MB/h in its second half"
+                f" {one.most_mb:4.0f} at most, {one.last_mb:4.0f} at last"
+                + ("" if one.slope_mb_h is None else f", {one.slope_mb_h:+6.1f} MB/h in its second half")
                 for one in self.lives
             ),
             *(f"  PROBLEM {problem}" for problem in self.problems),
