@@ -42,9 +42,10 @@ Lines = Iterator[tuple[str, str]]
 def week(devices: list[Device], now_ms: int) -> Lines:
     """Bucket and line, in no order that matters."""
     rng = random.Random(8)
+    eighths = {[device.device_id for device in devices if device.stream == name][7] for name in BY_NAME}
     for device in devices:
         yield from (("ops", point) for point in registry_points(device, now_ms))
-        yield from (("readings", line(reading)) for reading in readings(device, now_ms, rng))
+        yield from (("readings", line(reading)) for reading in readings(device, now_ms, rng, device.device_id in eighths))
     yield from (("aggregates", point) for point in windows(devices, now_ms))
     yield from (("aggregates", point) for point in indicators(devices, now_ms))
     yield from (("aggregates", point) for point in details(devices, now_ms))
@@ -114,11 +115,11 @@ _COUNTED: tuple[tuple[str, str, int, dict[str, str]], ...] = (
 )
 
 
-def readings(device: Device, now_ms: int, rng: random.Random) -> Iterator[Reading]:
-    """The last one in forty is suspect; one device in twenty has been silent for an hour."""
+def readings(device: Device, now_ms: int, rng: random.Random, is_silent: bool) -> Iterator[Reading]:
+    """One in forty is suspect; the silent, and one device in twenty beside, have been so for an hour."""
     kind = BY_NAME[device.stream].by_name[device.kind]
     own = device.interval_s * 1_000
-    silent = HOUR_MS if rng.random() < 0.05 else 0
+    silent = HOUR_MS if rng.random() < 0.05 or is_silent else 0
     for start, end, step in ((_SPARSE_MS, _DENSE_MS, max(own, 5 * MINUTE_MS)), (_DENSE_MS, silent, own)):
         for ts in range(now_ms - start - start % step, now_ms - end, step):
             values = {metric.name: value(device, metric, ts) for metric in kind.metrics}

@@ -25,7 +25,7 @@ Note = Annotated[str, typer.Option("--note", "-m", help="Why; it stays with the 
 By = Annotated[str, typer.Option(help="Who says so; default: you.")]
 For = Annotated[str, typer.Option("--for", help="How long: 30m, 8h, 2d.")]
 
-_PATIENCE_S = 15.0
+_PATIENCE_S = 30.0  # an alert role that died is followed after its session has timed out
 _OPEN_ONLY = frozenset({Verb.ACK, Verb.COMMENT, Verb.UNSHELVE})
 
 

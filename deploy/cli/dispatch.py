@@ -26,7 +26,7 @@ app = typer.Typer(help="Work orders: which stations and containers to serve next
 Targets = Annotated[list[str], typer.Argument(metavar="ORDER...", help="Ids, or places: a station or a container.")]
 Note = Annotated[str, typer.Option("--note", "-m", help="What else is to be known; it stays with the order.")]
 
-_PATIENCE_S = 15.0
+_PATIENCE_S = 30.0  # a city role that died is followed after its session has timed out
 
 
 @app.command("list", epilog="Example: hanan dispatch list --zone old-town")
