@@ -40,7 +40,7 @@ def test_the_table_shows_them_and_says_what_is_missing() -> None:
     with console.capture() as capture:
         console.print(indicators.table(STREAMS, "district", indicators.rows(STREAMS, "district", RECORDS), 0))
     text = capture.get()
-    assert "Rooms at 20 Cel and above" in text
+    assert "Rooms at 20 °C and above" in text
     assert "室温达标率" in text
     assert ">= 0.98" in text
     assert "\x1b[31m0.900\x1b[0m" in text.replace(" ", "")  # poor is red

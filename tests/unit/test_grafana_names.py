@@ -5,12 +5,14 @@ from collections.abc import Iterator, Mapping
 
 from grafana.build import all_dashboards
 from grafana.options import Options
+from processors.orders.points import line as order_line
 from processors.rules.points import line as alert_line
 from processors.windows.points import field_names
 from schemas.alert import Alert
 from schemas.fields import AGGREGATES, ALERTS, READINGS
 from schemas.indicator import measurement
 from schemas.streams import STREAMS
+from schemas.workorder import Order
 from tests.grafana_asked import ALL, queries
 
 _BLOCK = re.compile(r'from\(bucket: "(\w+)"\)(.*?)(?=from\(bucket|$)', re.DOTALL)
@@ -24,7 +26,8 @@ def written() -> Mapping[str, Mapping[str, set[str]]]:
     windows = {name: {"devices", *field_names(kind)} for name, kind in kinds.items()}
     city = {measurement(stream.name): {row.name for row in stream.indicators} for stream in STREAMS}
     alert = set(re.findall(r"[ ,](\w+)=", alert_line(Alert("rule", "HX-1"))))
-    return {READINGS: readings, AGGREGATES: windows | city, ALERTS: {"alert": alert}}
+    order = set(re.findall(r"[ ,](\w+)=", order_line(Order("S1"))))
+    return {READINGS: readings, AGGREGATES: windows | city, ALERTS: {"alert": alert, "workorder": order}}
 
 
 def asked() -> Iterator[tuple[str, str, str, set[str]]]:
