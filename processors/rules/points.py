@@ -1,36 +1,26 @@
 """Alerts as points of the bucket `alerts`, one for each change: what the store role makes of the topic `alert`.
 
-Tags are identity, rule and subject. The change's number stands below the millisecond, so that two changes in one do not meet.
-Text is never empty: a Flux query loses it and gives each row behind it the text of the next (influxdata/influxdb#26916).
+Tags are identity, rule and subject.
 """
 
 from collections.abc import Sequence
 
+from processors.points import change_line
 from schemas import alert as alerts
 from schemas import codec
 from schemas.alert import CLOCK, Alert
 
-NOTHING = "-"
-_NS_PER_MS = 1_000_000
-
 
 def line(alert: Alert) -> str:
-    words = {
+    fields: dict[str, str | int] = {
         "id": alert.id, "state": alert.state, "change": alert.change, "severity": alert.severity, "worst": alert.worst,
         "why": alert.why, "stream": alert.stream, "kind": alert.kind, "zone": alert.zone, "site": alert.site,
         "gateway": alert.gateway, "name": alert.name, "by": alert.notes[-1].by if alert.notes else "",
         "values": ", ".join(f"{name}={value}" for name, value in alert.values.items()),
+        "n": alert.n, "onset_ms": alert.onset_ms, "fired_ms": alert.fired_ms, "resolved_ms": alert.resolved_ms,
+        "is_open": alert.is_open, "rank": alert.severity.rank, "flapping": alert.flapping,
     }  # fmt: skip
-    numbers = {"n": alert.n, "onset_ms": alert.onset_ms, "fired_ms": alert.fired_ms, "resolved_ms": alert.resolved_ms}
-    fields = [f'{name}="{_text(str(value))}"' for name, value in words.items()]
-    fields += [f"{name}={value}i" for name, value in numbers.items()]
-    fields += [f"is_open={str(alert.is_open).lower()}", f"rank={alert.severity.rank}i", f"flapping={str(alert.flapping).lower()}"]
-    tags = f"alert,rule={_tag(alert.rule)},subject={_tag(alert.subject)}"
-    return f"{tags} {','.join(fields)} {alert.at_ms * _NS_PER_MS + alert.n % _NS_PER_MS}"
-
-
-def _text(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"') or NOTHING
+    return change_line(f"alert,rule={_tag(alert.rule)},subject={_tag(alert.subject)}", fields, alert.at_ms, alert.n)
 
 
 def _tag(text: str) -> str:
