@@ -3,52 +3,23 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import structlog
-
 from deploy.native.endpoints import endpoints
 from deploy.settings import Settings
+from deploy.standing import Standing
 from processors.io.kafka_read import TableReader
 from schemas import alert as alerts
 from schemas import codec, topics
 from schemas.alert import CLOCK_KEY, COMMAND, DELIVERY, Alert, Command, Verb
 
-log = structlog.get_logger()
 
-
-class AlertsNow:
-    """Kept current by `look`. An entry that this version cannot read is said and passed over."""
+class AlertsNow(Standing[Alert]):
+    """By slot."""
 
     def __init__(self, settings: Settings) -> None:
-        self._table = TableReader(endpoints(settings).kafka_bootstrap, topics.ALERT)
-        self._alerts: dict[str, Alert] = {}
-
-    def look(self) -> "AlertsNow":
-        for key, value in self._table.changes():
-            slot = key.decode(errors="replace")
-            if key == CLOCK_KEY:
-                continue
-            if value is None:
-                self._alerts.pop(slot, None)
-                continue
-            try:
-                self._alerts[slot] = alerts.decode(value)
-            except (ValueError, KeyError, TypeError) as error:
-                log.warning("alert_unreadable", slot=slot, why=repr(error))
-        return self
-
-    @property
-    def all(self) -> Iterable[Alert]:
-        return self._alerts.values()
-
-    def find(self, target: str) -> Alert | None:
-        """By its id or its slot."""
-        return self._alerts.get(target) or next((one for one in self.all if one.id == target), None)
+        super().__init__(settings, topics.ALERT, alerts.decode, skip=CLOCK_KEY)
 
     def open(self) -> list[Alert]:
         return gravest_first(one for one in self.all if one.is_open)
-
-    def close(self) -> None:
-        self._table.close()
 
 
 def gravest_first(some: Iterable[Alert]) -> list[Alert]:

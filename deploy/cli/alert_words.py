@@ -1,19 +1,20 @@
 """What people say to alerts: they travel through Kafka, and the alert role obeys within a second or two."""
 
 import getpass
-import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from functools import partial
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from deploy import standing
 from deploy.alert_topic import AlertsNow
 from deploy.cli.common import FAILED, USAGE, clear_errors, fail
 from deploy.clock import deployment_clock
-from deploy.roles.wiring import open_sink
 from deploy.settings import Settings
+from deploy.standing import obeyed
 from processors.rules.spans import span_ms
 from schemas import alert as alerts
 from schemas.alert import COMMAND, Alert, Command, Severity, Verb
@@ -25,7 +26,6 @@ Note = Annotated[str, typer.Option("--note", "-m", help="Why; it stays with the 
 By = Annotated[str, typer.Option(help="Who says so; default: you.")]
 For = Annotated[str, typer.Option("--for", help="How long: 30m, 8h, 2d.")]
 
-_PATIENCE_S = 30.0  # an alert role that died is followed after its session has timed out
 _OPEN_ONLY = frozenset({Verb.ACK, Verb.COMMENT, Verb.UNSHELVE})
 
 
@@ -122,7 +122,7 @@ def _say(verb: Verb, target: str, text: str, by: str, lasts_ms: int = 0) -> None
         until = f" until {format_rfc3339(command.until_ms)}" if command.until_ms else ""
         if not one.is_open:
             Console().print(f"{verb.value} {one.key}{until}, when it fires again", highlight=False)
-        elif _taken(now, command):
+        elif obeyed(partial(_is_taken, now, command)):
             Console().print(f"{verb.value} {one.key}{until}", highlight=False)
         else:
             fail(
@@ -135,20 +135,14 @@ def _acknowledged_by(one: Alert) -> str:
     return next((note.by for note in reversed(one.notes) if note.verb == Verb.ACK), "somebody")
 
 
-def _taken(now: AlertsNow, command: Command) -> bool:
-    deadline = time.monotonic() + _PATIENCE_S
-    while time.monotonic() < deadline:
-        one = now.look().find(command.target)
-        if one and any(note.verb == command.verb and note.at_ms == command.at_ms for note in one.notes):
-            return True
-        time.sleep(0.1)
-    return False
+def _is_taken(now: AlertsNow, command: Command) -> bool | None:
+    one = now.look().find(command.target)
+    return True if one and any(note.verb == command.verb and note.at_ms == command.at_ms for note in one.notes) else None
 
 
 def _send(settings: Settings, command: Command) -> None:
-    with closing(open_sink(settings, "hanan-alerts")) as sink:
-        sink.send(OutRecord(COMMAND, command.key.encode(), alerts.encode_command(command), (), command.at_ms, 0))
-        sink.flush(10_000)
+    record = OutRecord(COMMAND, command.key.encode(), alerts.encode_command(command), (), command.at_ms, 0)
+    standing.send(settings, "hanan-alerts", record)
 
 
 def _span(text: str) -> int:

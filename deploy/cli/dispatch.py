@@ -1,8 +1,8 @@
 """`hanan dispatch`: who goes where next. What people say travels through Kafka, and the city role obeys within a second."""
 
 import getpass
-import time
 from contextlib import closing
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -16,6 +16,7 @@ from deploy.cli.common import Json, clear_errors, fail, print_json
 from deploy.clock import deployment_clock
 from deploy.order_topic import OrdersNow, send
 from deploy.settings import Settings
+from deploy.standing import obeyed
 from processors.notify.texts import local_time
 from schemas import codec, workorder
 from schemas.instants import MINUTE_MS
@@ -25,8 +26,6 @@ app = typer.Typer(help="Work orders: which stations and containers to serve next
 
 Targets = Annotated[list[str], typer.Argument(metavar="ORDER...", help="Ids, or places: a station or a container.")]
 Note = Annotated[str, typer.Option("--note", "-m", help="What else is to be known; it stays with the order.")]
-
-_PATIENCE_S = 30.0  # a city role that died is followed after its session has timed out
 
 
 @app.command("list", epilog="Example: hanan dispatch list --zone old-town")
@@ -93,7 +92,7 @@ def _say(verb: Verb, targets: list[str], text: str, by: str) -> None:
         for one in orders:
             command = Command(verb, one.place, one.id, by or getpass.getuser(), deployment_clock(settings).now_ms(), text)
             send(settings, command)
-            if not _obeyed(now, command):
+            if not obeyed(partial(_is_obeyed, now, command)):
                 fail(f"{verb.value} {one.place} is sent, and not obeyed yet; does the city role run? `hanan status` tells")
             Console().print(f"{verb.value} {one.place} {one.name}", highlight=False)
 
@@ -107,13 +106,8 @@ def _active(now: OrdersNow, target: str, verb: Verb) -> Order:
     return one
 
 
-def _obeyed(now: OrdersNow, command: Command) -> bool:
-    deadline = time.monotonic() + _PATIENCE_S
-    while time.monotonic() < deadline:
-        one = now.look().find(command.place)
-        if one is None or one.id != command.id or not one.is_active:
-            return one is not None and one.state is State.DONE and command.verb is Verb.DONE
-        if command.verb is Verb.TAKE and one.state is State.TAKEN and one.by == command.by:
-            return True
-        time.sleep(0.1)
-    return False
+def _is_obeyed(now: OrdersNow, command: Command) -> bool | None:
+    one = now.look().find(command.place)
+    if one is None or one.id != command.id or not one.is_active:
+        return one is not None and one.state is State.DONE and command.verb is Verb.DONE
+    return True if command.verb is Verb.TAKE and one.state is State.TAKEN and one.by == command.by else None
