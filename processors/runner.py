@@ -255,21 +255,21 @@ class Runner:
                     letter = refused(source, Reason.REFUSED_BY_STORE, refusal.why)
                     output.records.append(to_record(letter))
                 output.counts["dead", stream_of(source.topic), Reason.REFUSED_BY_STORE.value] += 1
-            self._time(bucket, [point for _, point in pairs], now_ms)
+            self._time(bucket, pairs, now_ms)
         for output in outputs:
             output.points = []  # safe now; a retry of the flush must not write them again
 
-    def _time(self, bucket: str, points: Sequence[Point], now_ms: int) -> None:
+    def _time(self, bucket: str, pairs: Sequence[tuple[Output, Point]], now_ms: int) -> None:
         """How long after its receipt, and how long after its own time, a point is stored; the latter of some of many."""
         latencies: dict[str, list[int]] = defaultdict(list)
-        for _, _, source in points:
+        for _, (_, _, source) in pairs:
             latencies[source[0]].append(now_ms - source[-1])
         for topic, values in latencies.items():
             self._meter.observe("stored_after_ms", values, stream=stream_of(topic), bucket=bucket)
             self._meter.set("last_stored_ms", now_ms - min(values), stream=stream_of(topic), bucket=bucket)
         if bucket == READINGS:
             ages: dict[str, list[int]] = defaultdict(list)
-            for _, text, source in points[:: len(points) // _AGES + 1]:
+            for _, (_, text, source) in pairs[:: len(pairs) // _AGES + 1]:
                 ages[source[0]].append(now_ms - ts_ms(text))
             for topic, values in ages.items():
                 self._meter.observe("stored_age_ms", values, stream=stream_of(topic))
