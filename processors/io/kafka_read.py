@@ -1,6 +1,7 @@
 """Reading without a group: whole topics for tools, and a compacted topic as a table that stays current."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import closing
 from typing import TypeVar
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -10,25 +11,35 @@ from schemas.ports import Partition, Record, RetryLater
 
 _ANSWER_S = common.ANSWER_TIMEOUT_MS / 1_000
 _BATCH = 5_000
+_AGAIN = 2  # times that a tool goes on with a new consumer: a broker that was busy for a while is no reason to begin from scratch
 T = TypeVar("T")
 _make = Record._make
 
 
 def read_all(bootstrap: str, topics: Sequence[str], from_ms: int | None = None, to_ms: int | None = None) -> Iterator[Record]:
     """All records of the topics that are there now and lie in [from_ms, to_ms) by their timestamp; in order by partition."""
-    reader = _Reader(bootstrap)
-    try:
-        begin = {partition: reader.begin(partition, from_ms) for topic in topics for partition in reader.partitions(topic)}
-        ends = {partition: reader.end(partition) for partition in begin}
-        left = {partition for partition, first in begin.items() if first < ends[partition]}
-        reader.assign({partition: begin[partition] for partition in left})
-        while left:
-            for record in reader.read(1.0, left):
-                if record.offset < ends[Partition(record.topic, record.partition)] and _lies(record.timestamp_ms, from_ms, to_ms):
-                    yield record
-            left = {partition for partition in left if not reader.has_read(partition, ends[partition])}
-    finally:
-        reader.close()
+    with closing(_Reader(bootstrap)) as reader:
+        at = {partition: reader.begin(partition, from_ms) for topic in topics for partition in reader.partitions(topic)}
+        ends = {partition: reader.end(partition) for partition in at}
+    at = {partition: first for partition, first in at.items() if first < ends[partition]}
+    silences = 0
+    while at:
+        with closing(_Reader(bootstrap)) as reader:
+            reader.assign(at)
+            try:
+                while at:
+                    for record in reader.read(1.0, at.keys()):
+                        partition = Partition(record.topic, record.partition)
+                        if partition not in at or record.offset >= ends[partition]:
+                            continue
+                        at[partition] = record.offset + 1
+                        if _lies(record.timestamp_ms, from_ms, to_ms):
+                            yield record
+                    at = {each: offset for each, offset in at.items() if not reader.has_read(each, ends[each])}
+            except RetryLater:
+                silences += 1
+                if silences > _AGAIN:
+                    raise
 
 
 class LogReader:
@@ -102,6 +113,7 @@ class _Reader:
     def __init__(self, bootstrap: str) -> None:
         self._bootstrap = bootstrap
         self._silent = 0
+        self._why = ""
         self._ends_seen: dict[Partition, int] = {}  # where a partition was read up, and nothing was behind it
         self._consumer = Consumer(
             {
@@ -146,7 +158,7 @@ class _Reader:
         position = int(self._consumer.position([TopicPartition(*partition)])[0].offset)
         return max(position, self._ends_seen.get(partition, -1)) >= end
 
-    def read(self, timeout_s: float, awaited: Sequence[Partition] | set[Partition]) -> list[Record]:
+    def read(self, timeout_s: float, awaited: Collection[Partition]) -> list[Record]:
         """What has come. RetryLater after ten seconds in which nothing that is awaited came."""
         records = []
         for message in self._consume(timeout_s):
@@ -157,9 +169,12 @@ class _Reader:
                 self._ends_seen[Partition(message.topic() or "", message.partition() or 0)] = message.offset() or 0
             elif error.fatal():
                 raise KafkaException(error)
+            else:
+                self._why = f": {error.str()}"
         self._silent = 0 if records or not awaited else self._silent + 1
         if self._silent > _ANSWER_S:
-            raise RetryLater(common.RETRY_MS, f"Kafka at {self._bootstrap} sends nothing")
+            named = ", ".join(f"{topic}/{number}" for topic, number in sorted(awaited)[:5])
+            raise RetryLater(common.RETRY_MS, f"Kafka at {self._bootstrap} sends nothing of {named}{self._why}")
         return records
 
     def _consume(self, timeout_s: float) -> list[Message]:

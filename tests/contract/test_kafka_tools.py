@@ -3,15 +3,16 @@
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import closing
 
 import pytest
 
 from deploy.native.stack import Stack
+from processors.io import kafka_read
 from processors.io.kafka_admin import Admin, TopicSpec, WrongTopic
 from processors.io.kafka_read import LogReader, TableReader, read_all
-from schemas.ports import OutRecord, Partition, Position, RetryLater, Table
+from schemas.ports import OutRecord, Partition, Position, Record, RetryLater, Table
 from tests.contract.kafkas import Kafka, Member, Memory, Real, fresh, write
 from tests.memory import MemoryKafka, MemoryTable
 from tests.waiting import eventually
@@ -124,6 +125,32 @@ def test_what_retention_took_is_passed_over(stack: Stack, kafka: Real) -> None:
     write(kafka, *[OutRecord(topic, b"k", b"%d" % n, partition=0) for n in range(10)])
     kafka.delete_records(Partition(topic, 0), 7)
     assert [record.offset for record in read_all(stack.endpoints().kafka_bootstrap, [topic])] == [7, 8, 9]
+
+
+def test_a_broker_that_is_silent_for_a_while_is_asked_again_from_there_on(
+    stack: Stack, kafka: Real, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic, calls, read = kafka.topic(2), [0], kafka_read._Reader.read
+    silent = {2, 4}
+
+    def faltering(reader: kafka_read._Reader, timeout_s: float, awaited: Collection[Partition]) -> list[Record]:
+        calls[0] += 1
+        if calls[0] in silent:
+            raise RetryLater(1, "Kafka sends nothing")
+        return read(reader, timeout_s, awaited)
+
+    write(kafka, *[OutRecord(topic, b"k%d" % n, b"%d" % n, partition=n % 2) for n in range(900)])
+    monkeypatch.setattr(kafka_read, "_BATCH", 100)
+    monkeypatch.setattr(kafka_read._Reader, "read", faltering)
+    found = [int(record.value or b"") for record in read_all(stack.endpoints().kafka_bootstrap, [topic])]
+    assert calls[0] > max(silent)
+    assert [n for n in found if n % 2] == list(range(1, 900, 2))
+    assert [n for n in found if not n % 2] == list(range(0, 900, 2))
+
+    calls[0], silent = 0, set(range(100))
+    with pytest.raises(RetryLater):
+        list(read_all(stack.endpoints().kafka_bootstrap, [topic]))
+    assert calls[0] < 10
 
 
 def test_a_partition_is_read_again_from_a_time_on(stack: Stack, kafka: Real) -> None:
