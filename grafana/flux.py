@@ -14,7 +14,7 @@ RANGE = "range(start: v.timeRangeStart, stop: v.timeRangeStop)"
 ALL = ".*"
 HIGH = 3  # the rank of the severity that somebody must act on soon
 MAX_LINES = 12  # more lines than colours, and nobody tells them apart
-_HOUR_NS = 3_600_000_000_000
+HOUR_NS = 3_600_000_000_000
 
 SPAN = "span = int(v: v.timeRangeStop) - int(v: v.timeRangeStart)"
 
@@ -71,11 +71,8 @@ from(bucket: "{AGGREGATES}")
 
 
 def device_lines(measurement: str, raw_field: str, field: str, levels: Sequence[str] = LEVELS) -> str:
-    """A line for each device, at most a dozen, and only when a site or a device is chosen; single readings on a short range.
-
-    Its place among them stands before its name, so that the first is always of the first colour.
-    """
-    raw = f"span <= {RAW_HOURS * _HOUR_NS}" if raw_field else "span < 0"
+    """A line for each device, at most a dozen, and only when a site or a device is chosen; single readings on a short range."""
+    raw = f"span <= {RAW_HOURS * HOUR_NS}" if raw_field else "span < 0"
     return f"""import "regexp"
 import "strings"
 {level(levels)}
@@ -88,8 +85,7 @@ found = {registry(measurement, "zone", "site")}
   |> sort(columns: ["device_id"])
   |> limit(n: {MAX_LINES})
   |> findColumn(fn: (key) => true, column: "device_id")
-all = "|" + strings.joinStr(arr: found, v: "|") + "|"
-wanted = regexp.compile(v: if chosen and length(arr: found) > 0 then "^(" + strings.joinStr(arr: found, v: "|") + ")$" else "^-$")
+{one_of_found("chosen")}
 source = if raw then "{READINGS}" else "{AGGREGATES}"
 field = if raw then "{raw_field}" else "{field}"
 from(bucket: source)
@@ -97,11 +93,22 @@ from(bucket: source)
   |> filter(fn: (r) => r._measurement == "{measurement}" and r._field == field and r.device_id =~ wanted)
   |> filter(fn: (r) => raw or r.window == level)
   |> keep(columns: ["_time", "_value", "device_id"])
-  |> map(fn: (r) => ({{r with at: strings.index(v: all, substr: "|" + r.device_id + "|") + 1}}))
-  |> map(fn: (r) => ({{r with place: strings.countStr(v: strings.substring(v: all, start: 0, end: r.at), substr: "|")}}))
-  |> map(fn: (r) => ({{_time: r._time, _value: float(v: r._value), series: string(v: r.place) + " " + r.device_id}}))
-  |> group(columns: ["series"])
+  |> {NUMBERED}
   |> tail(n: 1500)"""
+
+
+def one_of_found(condition: str = "true") -> str:
+    """`wanted`: a pattern of the devices in the array `found`, of none while the condition does not hold; `all` for NUMBERED."""
+    return f"""all = "|" + strings.joinStr(arr: found, v: "|") + "|"
+some = {condition} and length(arr: found) > 0
+wanted = regexp.compile(v: if some then "^(" + strings.joinStr(arr: found, v: "|") + ")$" else "^-$")"""
+
+
+# A line for each device; its place in `all` stands before its name, so that the first is always of the first colour
+NUMBERED = """map(fn: (r) => ({r with at: strings.index(v: all, substr: "|" + r.device_id + "|") + 1}))
+  |> map(fn: (r) => ({r with place: strings.countStr(v: strings.substring(v: all, start: 0, end: r.at), substr: "|")}))
+  |> map(fn: (r) => ({_time: r._time, _value: float(v: r._value), series: string(v: r.place) + " " + r.device_id}))
+  |> group(columns: ["series"])"""
 
 
 def before(measurement: str, field: str, days: int, how: str, name: str, levels: Sequence[str] = LEVELS) -> str:
@@ -170,7 +177,7 @@ union(tables: [entries, values |> keep(columns: ["device_id", "_field", "_value"
 
 def lately(hours: int) -> str:
     """So many hours before the end of the range: how far back the newest value of a device is looked for."""
-    return f"time(v: int(v: v.timeRangeStop) - {hours * _HOUR_NS})"
+    return f"time(v: int(v: v.timeRangeStop) - {hours * HOUR_NS})"
 
 
 def lately_minutes(minutes: int) -> str:

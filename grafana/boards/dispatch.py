@@ -4,7 +4,7 @@ from grafana_foundation_sdk.builders import stat, table, timeseries
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
 from grafana import flux, palette, panels
-from grafana.boards.extras import due
+from grafana.boards.filling import due
 from grafana.boards.metric import trend
 from grafana.boards.orders import work_list
 from grafana.boards.tables import readable, worst

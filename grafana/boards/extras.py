@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from grafana_foundation_sdk.builders import table, timeseries, xychart
+from grafana_foundation_sdk.builders import timeseries, xychart
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models.common import GraphDrawStyle
 from grafana_foundation_sdk.models.dashboard import DynamicConfigValue, Panel
 from grafana_foundation_sdk.models.xychart import SeriesMapping
 
 from grafana import flux, palette, panels
-from grafana.boards.tables import NEVER_H, readable
+from grafana.boards import filling
 from grafana.flux import BY_DEVICE, PICKED, registry
 from grafana.marks import fixed
 from grafana.options import Options
@@ -118,41 +118,7 @@ def rain_over_level(options: Options) -> timeseries.Panel:
 
 
 def waste(options: Options) -> list[Extra]:
-    kinds = (
-        ("bin", options.say("Roadside containers: fill and when full", "路边垃圾箱：满溢预测")),
-        ("compactor", options.say("Compactors: fill and when full", "压缩机：满载预测")),
-    )
-    return [(options.say("To serve next", "待清运"), [due(kind, title, options) for kind, title in kinds])]
-
-
-def due(kind: str, title: str, options: Options, rows: int = 15) -> table.Panel:
-    """A straight line through the last hours: what it was, what it is, how long until 1."""
-    why = options.say(
-        "Fill now and a quarter of a day ago; hours to full go on in a straight line from the two. "
-        "Soonest first; a dash where it does not rise.",
-        "当前与六小时前的填充率，按直线外推至满载所需小时数。最早满者在前；未上升则为空。",
-    )
-    query = f"""source = from(bucket: "readings")
-  |> range(start: {flux.lately(6)}, stop: v.timeRangeStop)
-  |> filter(fn: (r) => r._measurement == "waste_{kind}" and r._field == "fill")
-latest = source |> last() |> set(key: "_field", value: "fill") |> keep(columns: ["device_id", "_field", "_value"])
-  |> group(columns: ["device_id", "_field"])
-earlier = source |> first() |> set(key: "_field", value: "before") |> keep(columns: ["device_id", "_field", "_value"])
-  |> group(columns: ["device_id", "_field"])
-entries = {registry(f"waste_{kind}", "name", "zone", "site")}
-union(tables: [entries, latest, earlier])
-  |> {BY_DEVICE}
-  |> filter(fn: (r) => exists r.zone and exists r.fill and exists r.before)
-  |> filter(fn: (r) => {PICKED})
-  |> group()
-  |> map(fn: (r) => ({{r with rise: (r.fill - r.before) / 6.0}}))
-  |> map(fn: (r) => ({{r with hours: if r.rise > 0.0001 then (1.0 - r.fill) / r.rise else {NEVER_H}}}))
-  |> map(fn: (r) => ({{r with hours: if r.fill >= 1.0 then 0.0 else r.hours}}))
-  |> sort(columns: ["hours"])
-  |> limit(n: {rows})
-  |> keep(columns: ["device_id", "name", "zone", "site", "before", "fill", "hours"])"""
-    columns = ("device_id", "name", "zone", "fill", "hours", "before", "site")
-    return readable(panels.rows_of(title, why, query).span(12).height(10), columns, options)
+    return [(options.say("To serve next", "待清运"), [*filling.to_serve(options), *filling.foretold(options)])]
 
 
 def bike(options: Options) -> list[Extra]:

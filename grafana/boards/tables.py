@@ -28,7 +28,7 @@ WORDS = {
     "seen": Words("Last reading", "最近上报"),
     "age_s": Words("Age", "读数时长"),
     "interval_s": Words("Reports every", "上报周期"),
-    "before": Words("Six hours ago", "六小时前"),
+    "before": Words("Before", "此前"),
     "fill": Words("Full", "填充率"),
     "hours": Words("Full in", "满载还需"),
     "trucks": Words("Trucks", "车次"),
