@@ -14,7 +14,10 @@ from deploy.settings import Settings
 from deploy.stop import Stop
 from processors.io.kafka_admin import Admin
 from processors.windows.calendar import Calendar
+from schemas.instants import MINUTE_MS
 from schemas.streams import BY_NAME
+
+_LONGEST_MS = 15 * MINUTE_MS  # a day of many zones is one piece of work, without a poll in between
 
 
 def run(name: str, settings: Settings, meter: PrometheusMeter, stop: Stop) -> None:
@@ -30,7 +33,7 @@ def run(name: str, settings: Settings, meter: PrometheusMeter, stop: Stop) -> No
             meter.add("windows_again", amount, stream=wanted.stream, level=level)
 
     LateKeeper(
-        open_source(settings, groups.RECOMPUTE, name),
+        open_source(settings, groups.RECOMPUTE, name, _LONGEST_MS),
         Calendar(settings.time_zone),
         deployment_clock(settings).now_ms,
         monotonic_ms,

@@ -5,14 +5,16 @@ from deploy.metrics import PrometheusMeter
 from deploy.native.endpoints import endpoints
 from deploy.settings import Settings
 from processors.io import clients
+from processors.io.kafka_common import MAX_POLL_INTERVAL_MS
 from processors.runner import Runner
 from processors.task import Tasks
 from schemas.ports import PointWriter, RecordSink, RecordSource
 
 
-def open_source(settings: Settings, group: str, name: str) -> RecordSource:
+def open_source(settings: Settings, group: str, name: str, max_poll_interval_ms: int = MAX_POLL_INTERVAL_MS) -> RecordSource:
     bootstrap = endpoints(settings).kafka_bootstrap
-    return clients.open_source(settings.kafka_client, bootstrap, group, name, settings.kafka_session_timeout_ms)
+    timeout_ms = settings.kafka_session_timeout_ms
+    return clients.open_source(settings.kafka_client, bootstrap, group, name, timeout_ms, max_poll_interval_ms)
 
 
 def open_sink(settings: Settings, name: str) -> RecordSink:

@@ -4,7 +4,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import Literal
 
-from processors.io.kafka_common import SESSION_TIMEOUT_MS
+from processors.io.kafka_common import MAX_POLL_INTERVAL_MS, SESSION_TIMEOUT_MS
 from schemas.ports import RecordSink, RecordSource
 
 Client = Literal["confluent", "kafka-python"]
@@ -16,9 +16,16 @@ def _module(client: Client) -> ModuleType:
 
 
 def open_source(
-    client: Client, bootstrap: str, group: str, client_id: str, session_timeout_ms: int = SESSION_TIMEOUT_MS
+    client: Client,
+    bootstrap: str,
+    group: str,
+    client_id: str,
+    session_timeout_ms: int = SESSION_TIMEOUT_MS,
+    max_poll_interval_ms: int = MAX_POLL_INTERVAL_MS,
 ) -> RecordSource:
-    source: RecordSource = _module(client).Source(bootstrap, group, client_id=client_id, session_timeout_ms=session_timeout_ms)
+    source: RecordSource = _module(client).Source(
+        bootstrap, group, client_id=client_id, session_timeout_ms=session_timeout_ms, max_poll_interval_ms=max_poll_interval_ms
+    )
     return source
 
 

@@ -51,6 +51,7 @@ class Source:
         *,
         client_id: str = "hanan",
         session_timeout_ms: int = common.SESSION_TIMEOUT_MS,
+        max_poll_interval_ms: int = common.MAX_POLL_INTERVAL_MS,
         answer_timeout_ms: int = common.ANSWER_TIMEOUT_MS,
     ) -> None:
         self._log = _Log(client_id)
@@ -62,7 +63,7 @@ class Source:
                 "client.id": client_id,
                 "session.timeout.ms": session_timeout_ms,
                 "heartbeat.interval.ms": min(common.HEARTBEAT_MS, session_timeout_ms // 3),
-                "max.poll.interval.ms": max(common.MAX_POLL_INTERVAL_MS, session_timeout_ms),
+                "max.poll.interval.ms": max(max_poll_interval_ms, session_timeout_ms),
                 "partition.assignment.strategy": "roundrobin",
                 "isolation.level": "read_committed",
                 "enable.auto.commit": False,

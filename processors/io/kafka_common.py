@@ -15,7 +15,9 @@ REQUEST_TIMEOUT_MS = 10_000
 
 SESSION_TIMEOUT_MS = 10_000
 HEARTBEAT_MS = 3_000
-MAX_POLL_INTERVAL_MS = 300_000
+# So long may pass between two polls of a member. It is also how long a group that forms anew waits for members that are no more,
+# where the broker was killed too and its successor did not begin to count their silence (seen with Kafka 4.3).
+MAX_POLL_INTERVAL_MS = 120_000
 # How long a question to the broker (commit, offsets) may take before it becomes RetryLater.
 ANSWER_TIMEOUT_MS = 10_000
 RECONNECT_MAX_MS = 2_000

@@ -54,6 +54,7 @@ class Source:
         *,
         client_id: str = "hanan",
         session_timeout_ms: int = common.SESSION_TIMEOUT_MS,
+        max_poll_interval_ms: int = common.MAX_POLL_INTERVAL_MS,
         answer_timeout_ms: int = common.ANSWER_TIMEOUT_MS,
     ) -> None:
         self._answer_ms = answer_timeout_ms
@@ -63,7 +64,7 @@ class Source:
             "client_id": client_id,
             "session_timeout_ms": session_timeout_ms,
             "heartbeat_interval_ms": min(common.HEARTBEAT_MS, session_timeout_ms // 3),
-            "max_poll_interval_ms": max(common.MAX_POLL_INTERVAL_MS, session_timeout_ms),
+            "max_poll_interval_ms": max(max_poll_interval_ms, session_timeout_ms),
             "partition_assignment_strategy": (RoundRobinPartitionAssignor,),
             "isolation_level": "read_committed",
             "enable_auto_commit": False,
