@@ -1,5 +1,8 @@
 """Small makers of what tests need in number."""
 
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
 from schemas import topics
 from schemas.codec import dumps
 from schemas.device import Device, encode
@@ -36,3 +39,12 @@ def raw(
 def tick(stream: str = "heat", at_ms: int = NOW_MS, partition: int = 0) -> OutRecord:
     headers = (("tick", b"1"), (topics.COLLECTOR_ID, b"c1"))
     return OutRecord(topics.raw(stream), None, b"", headers, at_ms, partition)
+
+
+class Said(NamedTuple):
+    """A reading as rules look at it; see `schemas.moment.Moment`."""
+
+    ts: int
+    received_at: int
+    values: Any
+    flags: Mapping[str, str]

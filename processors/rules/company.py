@@ -35,14 +35,12 @@ class Company:
     def __init__(self, questions: Iterable[Question]) -> None:
         self.sights: list[Sight] = []
         self._answers: dict[Question, Answers] = dict.fromkeys(questions, _NOBODY)
-        self._next_ms = 0
+        self.next_ms = 0  # when the next interval begins
 
     def hear(self, sight: "Sight", ts: int, now_ms: int) -> None:
-        """One of them is about to speak; the first in an interval makes all be asked."""
-        if now_ms < self._next_ms:
-            return
+        """One of them is about to speak, the first in an interval: all are asked."""
         interval_ms = sight.past.interval_ms
-        self._next_ms = (now_ms // interval_ms + 1) * interval_ms
+        self.next_ms = (now_ms // interval_ms + 1) * interval_ms
         fresh = [one for one in self.sights if ts - one.ts <= FRESH * one.past.interval_ms]
         for question in self._answers:
             said = ((id(one), one.value(question)) for one in fresh)

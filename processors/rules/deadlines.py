@@ -4,7 +4,6 @@ A device is written down under the second in which it is due and looked at only 
 as many devices cost each of them no more.
 """
 
-from collections import defaultdict
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
@@ -17,15 +16,19 @@ if TYPE_CHECKING:
 
 
 class Deadlines:
+    """`due_ms` of a device is under which it is written down; what else is written of it is outdated."""
+
     def __init__(self) -> None:
         self._seconds: list[int] = []  # those under which somebody is written down; a heap
-        self._written: dict[int, list[tuple[int, str]]] = defaultdict(list)
-        self._due: dict[str, int] = {}  # the entry that counts, of each device
+        self._written: dict[int, list[tuple[int, str]]] = {}  # of each second who is due when; heaps
         self._watched: dict[str, Watched] = {}
 
     def watch(self, watched: "Watched", since_ms: int) -> None:
         """Begins to expect a device; one that was never heard is expected from `since_ms`."""
         id_ = watched.device.device_id
+        before = self._watched.get(id_)
+        if before is not None:
+            watched.due_ms = before.due_ms
         self._watched[id_] = watched
         if not watched.heard_ms:
             watched.heard_ms = since_ms
@@ -40,37 +43,37 @@ class Deadlines:
             self._expect(watched, watched.heard_ms + (watched.silent_ms if alert.state is State.PENDING else watched.quiet_ms))
 
     def _expect(self, watched: "Watched", due_ms: int) -> None:
-        id_ = watched.device.device_id
-        if id_ not in self._due or due_ms < self._due[id_]:
-            self._write(due_ms, id_)
+        if not watched.due_ms or due_ms < watched.due_ms:
+            self._write(watched, due_ms)
 
-    def _write(self, due_ms: int, id_: str) -> None:
-        self._due[id_] = due_ms
+    def _write(self, watched: "Watched", due_ms: int) -> None:
+        watched.due_ms = due_ms
         second = due_ms // SECOND_MS
-        if second not in self._written:
+        entries = self._written.get(second)
+        if entries is None:
+            entries = self._written[second] = []
             heappush(self._seconds, second)
-        self._written[second].append((due_ms, id_))
+        heappush(entries, (due_ms, watched.device.device_id))
 
     def pass_to(self, engine: "Engine", now_ms: int, place: Place) -> None:
-        """All that is due by now."""
-        while self._seconds and self._seconds[0] * SECOND_MS <= now_ms:
-            second = heappop(self._seconds)
-            entries = sorted(self._written.pop(second))
-            for due_ms, device_id in entries:
-                if self._due.get(device_id) != due_ms:
+        """All that is due by now; whatever that leads to is due later."""
+        seconds, known = self._seconds, self._watched
+        while seconds and seconds[0] * SECOND_MS <= now_ms:
+            entries = self._written[seconds[0]]
+            while entries and entries[0][0] <= now_ms:
+                due_ms, device_id = heappop(entries)
+                watched = known.get(device_id)
+                if watched is None or watched.due_ms != due_ms:
                     continue
-                if due_ms > now_ms:
-                    self._write(due_ms, device_id)
+                again_ms = watched.heard_ms + watched.quiet_ms
+                if again_ms > now_ms and not watched.busy:  # most have spoken meanwhile
+                    self._write(watched, again_ms)
                     continue
-                watched = self._watched.get(device_id)
-                if watched is not None and not watched.busy and watched.heard_ms + watched.quiet_ms > now_ms:
-                    self._write(watched.heard_ms + watched.quiet_ms, device_id)
-                    continue
-                del self._due[device_id]
-                if watched is not None:
-                    self._judge(engine, watched, now_ms, place)
-            if second in self._written:
-                return  # what is left of it is due later
+                watched.due_ms = 0
+                self._judge(engine, watched, now_ms, place)
+            if entries:
+                return
+            del self._written[heappop(seconds)]
 
     def _judge(self, engine: "Engine", watched: "Watched", now_ms: int, place: Place) -> None:
         rule = watched.plan.silent

@@ -18,9 +18,7 @@ from processors.rules.sieve import params_of
 from processors.rules.sight import Sight
 from schemas.alert import Alert, Change, Place, Severity, State
 from schemas.device import Device
-from schemas.metric import Value
-
-Moment = tuple[int, int, Mapping[str, Value], Mapping[str, str]]  # of a current reading: ts, received at, values, flags
+from schemas.moment import Moment
 
 _IDLE = frozenset({State.NORMAL, State.RESOLVED})
 
@@ -29,8 +27,8 @@ class Watched:
     """A device with rules. `heard_ms` is when its last current reading was received; `slots` are those that are not normal."""
 
     __slots__ = (
-        "busy", "device", "excused", "groups", "heard_ms", "params", "plan", "quiet_ms", "sight", "silent_ms", "slots", "suspect",
-        "ts",
+        "busy", "device", "due_ms", "excused", "groups", "heard_ms", "params", "plan", "quiet_ms", "sight", "silent_ms", "slots",
+        "suspect", "ts",
     )  # fmt: skip
 
     def __init__(self, device: Device, plan: KindPlan, groups: tuple[bytes, ...] = ()) -> None:
@@ -40,6 +38,7 @@ class Watched:
         self.excused = False  # from being missed, until it speaks again
         self.ts = -1
         self.heard_ms = 0
+        self.due_ms = 0  # when it will be looked at; see Deadlines
         self.quiet_ms, self.silent_ms = plan.silence_ms(device.interval_s * 1_000) if plan.silent else (0, 0)
         self.sight = Sight(Past(plan.shape, device.interval_s * 1_000), device.params)
         self.suspect: Sight | None = None
@@ -87,15 +86,16 @@ class Engine:
 
     def remember(self, watched: Watched, moment: Moment) -> None:
         """A current reading, muted."""
-        watched.ts, watched.heard_ms, values, flags = moment
-        watched.sight.move(watched.ts, values, flags)
+        watched.ts, watched.heard_ms = moment.ts, moment.received_at
+        watched.sight.move(moment)
 
     def read(self, watched: Watched, moment: Moment, offset: int) -> None:
         """A current reading."""
         before = watched.ts
-        watched.ts, watched.heard_ms, values, flags = ts, _, _, _ = moment
+        watched.ts = ts = moment.ts
+        watched.heard_ms = moment.received_at
         sight = watched.sight
-        sight.move(ts, values, flags)
+        sight.move(moment)
         force = watched.plan.in_force(ts)
         hits = force.sift(before, ts, sight, watched.params)
         if not hits and not watched.busy:
@@ -228,7 +228,7 @@ def values_of(rule: Compiled, view: View) -> Mapping[str, Any]:
     """What a person will want to see: the rule's choice, else all that the condition looked at."""
     assert rule.when
     names = rule.rule.show or rule.when.metrics
-    found: dict[str, Any] = {name: value for name in names if (value := view.values.get(name)) is not None}
+    found: dict[str, Any] = {name: value for name in names if (value := view.said(name)) is not None}
     for term in rule.when.terms.values():
         value = view.term(term)
         if value is not None:

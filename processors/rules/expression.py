@@ -1,6 +1,5 @@
 """A condition made ready for CEL, which is asked of one device at one moment."""
 
-from collections.abc import Mapping
 from typing import Any, Protocol
 
 import cel
@@ -13,12 +12,14 @@ from processors.rules.translate import Translated, translate
 
 
 class View(Protocol):
-    """What a condition looks at: one device at one moment, or over one window. `values` are those of a reading, flagged too."""
-
-    values: Mapping[str, Any]
+    """What a condition looks at: one device at one moment, or over one window."""
 
     def get(self, name: str) -> Any:
         """A metric's good value; None where there is none."""
+        ...
+
+    def said(self, name: str) -> Any:
+        """A metric's value, suspect or not."""
         ...
 
     def param(self, name: str) -> Any: ...

@@ -10,6 +10,7 @@ from processors.rules.seasons import CityClock
 from processors.rules.sieve import Sift, sieve
 from processors.rules.terms import OF_GROUP, Term, parts
 from schemas.instants import MINUTE_MS
+from schemas.moment import parser
 
 _MINUTES = 256
 
@@ -28,6 +29,8 @@ class KindPlan:
         self.rules = tuple(rule for rule in rules if rule.when)
         self.all = tuple(rules)
         self.ids = frozenset(rule.rule.id for rule in rules)
+        assert rules[0].kind
+        self.parse = parser(rules[0].kind)  # of their readings
         self.needs: dict[str, int] = {}
         for rule in rules:
             for name, span in rule.needs.items():
@@ -45,7 +48,7 @@ class KindPlan:
         self._same = {self.rules: self._whole}  # one object for each set of rules
 
     def _forced(self, rules: tuple[Compiled, ...]) -> Force:
-        return Force(rules, sieve(rules, self.params))
+        return Force(rules, sieve(rules, self.params, self.shape.traced))
 
     def in_force(self, ts: int) -> Force:
         """For a moment; the same object for the same rules."""

@@ -24,8 +24,8 @@ _TRUE = "True"
 _LATER = "sight.term"
 _TERMS = {
     "span": "past.span({!r}, ts)",
-    "still": "past.held_s({!r}, ts)",
-    "same": "past.held_s({!r}, ts)",
+    "still": "past.held_s({}, ts)",
+    "same": "past.held_s({}, ts)",
     "flag": "sight.flags.get({!r}, '')",
 }
 
@@ -42,13 +42,13 @@ def params_of(names: Sequence[str], params: Mapping[str, Any]) -> tuple[float, .
     return tuple(float(value) if isinstance(value, int | float) else nan for value in found)
 
 
-def sieve(rules: Sequence[Compiled], params: Sequence[str]) -> Sift:
-    """Of rules with a condition."""
-    lines = ["def sift(before, ts, sight, params):", " hits = ()", " get, past = sight.get, sight.past", " try:", "  pass"]
+def sieve(rules: Sequence[Compiled], params: Sequence[str], traced: Sequence[str]) -> Sift:
+    """Of rules with a condition. `traced` are the metrics of which the past knows since when they are what they are."""
+    lines = ["def sift(before, ts, sight, params):", " hits = ()", " good, past = sight.good, sight.past", " try:", "  pass"]
     fetched: dict[str, str] = {}
     terms: list[Term] = []
     for number, rule in enumerate(rules):
-        writer = _Writer(params, terms, suspect=rule.rule.with_suspect)
+        writer = _Writer(params, traced, terms, suspect=rule.rule.with_suspect)
         assert rule.when
         test = writer.both([rule.when, rule.given])
         indent = "  "
@@ -73,8 +73,8 @@ def sieve(rules: Sequence[Compiled], params: Sequence[str]) -> Sift:
 class _Writer:
     """Conditions as Python text. `variables` are what it needs, with how to come by them; `known` takes up its windows."""
 
-    def __init__(self, params: Sequence[str], known: list[Term], *, suspect: bool) -> None:
-        self._params, self._known, self._suspect = params, known, suspect
+    def __init__(self, params: Sequence[str], traced: Sequence[str], known: list[Term], *, suspect: bool) -> None:
+        self._params, self._traced, self._known, self._suspect = params, traced, known, suspect
         self.variables: dict[str, str] = {}
         self._used: dict[str, str] = {}  # by the comparison under way
         self._terms: Mapping[str, Term] = {}
@@ -139,7 +139,7 @@ class _Writer:
 
     def _variable(self, metric: str) -> str:
         variable = f"raw_{metric}" if self._suspect else f"good_{metric}"
-        self._used[variable] = f"sight.values.get({metric!r})" if self._suspect else f"get({metric!r})"
+        self._used[variable] = f"sight.values.{metric}" if self._suspect else f"good.{metric}"
         return variable
 
     def _term(self, term: Term) -> str:
@@ -154,7 +154,7 @@ class _Writer:
             return variable
         argument = int(term.arguments[0]) if term.name == "span" else term.arguments[0]  # type: ignore[arg-type]
         variable = f"{term.name}_{argument}"
-        self._used[variable] = how.format(argument)
+        self._used[variable] = how.format(self._traced.index(str(argument)) if argument in self._traced else argument)
         return variable
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from processors.rules.board import Board
 from processors.rules.compiled import Compiled
 from processors.rules.deadlines import Deadlines
-from processors.rules.engine import Engine, Moment, Watched
+from processors.rules.engine import Engine, Watched
 from processors.rules.load import Book
 from processors.rules.plan import KindPlan
 from processors.rules.seasons import CityClock
@@ -18,6 +18,7 @@ from schemas.alert import CLOCK, CLOCK_KEY, GROUP, Alert, Place, State
 from schemas.device import Device, Registry
 from schemas.instants import MINUTE_MS, SECOND_MS
 from schemas.kind import Stream
+from schemas.moment import Moment, NotAMoment
 from schemas.ports import OutRecord, Position, Record
 from schemas.streams import STREAMS
 
@@ -104,8 +105,7 @@ class AlertTask:
         for record in records:
             if record.key is not None:
                 watched = self._known.get(record.key) or self._begin(record.key)
-                moment = self._current(watched, record)
-                if watched is not None and moment is not None:
+                if watched is not None and (moment := self._current(watched, record)) is not None:
                     self._engine.remember(watched, moment)
 
     def feed(self, records: Sequence[Record]) -> Output:
@@ -127,8 +127,7 @@ class AlertTask:
                     out.records.append(OutRecord(GROUP, None, b"", (), clock_ms, self._number))
                 continue
             watched = known.get(key) or self._begin(key)
-            moment = self._current(watched, record)
-            if watched is not None and moment is not None:
+            if watched is not None and (moment := self._current(watched, record)) is not None:
                 engine.read(watched, moment, offset)
                 if watched.excused:
                     watched.excused = False
@@ -148,16 +147,14 @@ class AlertTask:
             self._told = (clock_ms, self._board.version)
             out.records.append(OutRecord(topics.ALERT, CLOCK_KEY, codec.dumps({CLOCK: clock_ms}), (), clock_ms, 0))
 
-    def _current(self, watched: Watched | None, record: Record) -> Moment | None:
+    def _current(self, watched: Watched, record: Record) -> Moment | None:
         """The reading, if it may change what is so now: newer than all before it, in time, neither retained nor replayed."""
-        if watched is None:
-            return None
         try:
-            moment = codec.decode_moment(record.value or b"")
-        except (ValueError, KeyError, TypeError):  # the store makes a dead letter of it
+            moment = watched.plan.parse(record.value or b"")
+        except NotAMoment:  # the store makes a dead letter of it
             return None
-        ts, received_ms, _, _ = moment
-        if ts <= watched.ts or received_ms - ts > self._lateness_ms:
+        ts = moment.ts
+        if ts <= watched.ts or moment.received_at - ts > self._lateness_ms:
             return None
         if record.headers and any(name in {topics.RETAINED, topics.REPLAYED} for name, _ in record.headers):
             return None

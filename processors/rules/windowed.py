@@ -121,9 +121,11 @@ class WindowView:
         kind = watched.plan.all[0].kind
         assert kind
         self._window, self._params, self._metrics = window, watched.device.params, kind.by_name
-        self.values: Mapping[str, Any] = {}
 
     def get(self, name: str) -> Any:  # noqa: ARG002
+        return None
+
+    def said(self, name: str) -> Any:  # noqa: ARG002
         return None
 
     def param(self, name: str) -> Any:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from statistics import mean, median
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -21,7 +22,7 @@ from schemas.device import Registry
 from schemas.instants import MINUTE_MS
 from schemas.ports import OutRecord, Position, Record
 from schemas.reading import Reading
-from tests.factories import NOW_MS, device
+from tests.factories import NOW_MS, Said, device
 
 VALUES = st.lists(st.one_of(st.none(), st.sampled_from([18.0, 20.0, 20.0, 21.5, 25.0])), min_size=1, max_size=9)
 
@@ -31,7 +32,7 @@ def test_all_but_oneself(values: list[float | None]) -> None:
     company = Company(["temp_c"])
     for value in values:
         sight = Sight(Past(Shape({}), MINUTE_MS), {})
-        sight.move(NOW_MS, {} if value is None else {"temp_c": value}, {})
+        sight.move(Said(NOW_MS, NOW_MS, SimpleNamespace(temp_c=value), {}))
         company.sights.append(sight)
     company.hear(company.sights[0], NOW_MS, NOW_MS)
     for number, sight in enumerate(company.sights):

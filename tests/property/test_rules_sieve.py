@@ -14,7 +14,8 @@ from processors.rules.seasons import CityClock
 from processors.rules.sieve import params_of, sieve
 from processors.rules.sight import Sight
 from schemas.instants import MINUTE_MS
-from tests.factories import NOW_MS
+from schemas.moment import said
+from tests.factories import NOW_MS, Said
 
 RULES = [rule for rule in load_book().compiled if rule.when and not rule.rule.compare]
 PLANS = {rule: KindPlan([rule], CityClock("Asia/Shanghai")) for rule in RULES}
@@ -58,7 +59,7 @@ def test_what_holds_has_passed(which: Compiled, random: Random) -> None:
                 held[name] = value(random, which, name)
         values = {name: each for name, each in held.items() if each is not None}
         flags = {name: "stuck" for name in values if random.random() < 0.05}
-        sight.move(ts, values, flags)
+        sight.move(Said(ts, ts, said(which.kind, values), flags))
         view = sight.with_suspect() if which.rule.with_suspect else sight
         holds = which.when.holds(view) and (which.given is None or which.given.holds(view))
         passed = force.sift(-1, ts, sight, params_of(plan.params, known))
@@ -75,7 +76,7 @@ def test_most_calm_readings_pass_none() -> None:
             sight, known = Sight(Past(plan.shape, MINUTE_MS), {}), params(random, rule)
             assert rule.kind
             drawn = {name: value(random, rule, name) for name in rule.kind.by_name}
-            sight.move(NOW_MS, {name: each for name, each in drawn.items() if each is not None}, {})
+            sight.move(Said(NOW_MS, NOW_MS, said(rule.kind, drawn), {}))
             passed += bool(plan._whole.sift(-1, NOW_MS, sight, params_of(plan.params, known)))
         if passed == 200:
             loose.append(rule.rule.id)
@@ -84,4 +85,4 @@ def test_most_calm_readings_pass_none() -> None:
 
 def test_out_of_season_there_is_nothing_to_look_at() -> None:
     sight = Sight(Past(PLANS[RULES[0]].shape, MINUTE_MS), {})
-    assert sieve((), ())(0, NOW_MS, sight, ()) == ()
+    assert sieve((), (), ())(0, NOW_MS, sight, ()) == ()
