@@ -22,7 +22,6 @@ from processors.io.influx import InfluxReader
 from processors.io.kafka_admin import Admin
 from processors.io.kafka_read import TableReader
 from processors.points import NO_REASONS
-from processors.rules.shares import partition_of
 from processors.windows.again import Again, Leveled, Unit, units
 from processors.windows.calendar import Calendar, Span
 from processors.windows.roster import Post
@@ -32,6 +31,7 @@ from schemas.device import Registry
 from schemas.fields import READINGS
 from schemas.instants import SECOND_MS, format_rfc3339, to_ms
 from schemas.kind import Kind, Stream
+from schemas.partitions import partition_of
 from schemas.ports import OutRecord, RecordSink, RetryLater
 from schemas.reading import Reading
 from schemas.streams import STREAMS

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from processors.points import time_ns
-from schemas import payload, topics
+from schemas import payload, raw, topics
 from schemas.codec import decode_reading
 from schemas.dead import DeadLetter, from_record
 from schemas.instants import MINUTE_MS, format_rfc3339
@@ -110,10 +110,10 @@ def _spots(spots: Counter[Spot]) -> str:
     return "; ".join(named) + (f"; and {more} more" if more else "")
 
 
-def raw_side(account: Account, stream: Stream, raw: Iterable[Record], dead: Mapping[str, list[DeadLetter]]) -> None:
+def raw_side(account: Account, stream: Stream, records: Iterable[Record], dead: Mapping[str, list[DeadLetter]]) -> None:
     """Decodes the raw topic again and takes off what became a dead letter, by the place that the letter names."""
     seen: Counter[Identity] = Counter()
-    for record in raw:
+    for record in records:
         if record.key is None:
             continue
         message = _message(record, stream)
@@ -148,12 +148,12 @@ class _Message(NamedTuple):
 
 
 def _message(record: Record, stream: Stream) -> _Message:
-    headers = dict(record.headers)
-    parsed = topics.parse(headers.get(topics.MQTT_TOPIC, b"").decode(errors="replace"))
+    mqtt_topic, _ = raw.origin_of(record.key or b"")
+    parsed = topics.parse(mqtt_topic)
     received_at_ms = record.timestamp_ms
-    replayed = topics.REPLAYED in headers
+    replayed = topics.REPLAYED in dict(record.headers)
     if not isinstance(parsed, topics.MqttTopic):
-        return _Message("?", (record.key or b"").decode(errors="replace"), received_at_ms, replayed, 1)
+        return _Message("?", mqtt_topic, received_at_ms, replayed, 1)
     found = _Message(parsed.kind, parsed.device_id, received_at_ms, replayed, 1)
     kind = stream.by_name.get(parsed.kind)
     if kind is None:

@@ -24,7 +24,7 @@ from deploy.roles.wiring import open_sink
 from deploy.settings import Settings
 from processors.io.kafka_admin import Admin, TopicSpec
 from processors.io.kafka_read import TableReader
-from schemas import topics
+from schemas import raw, topics
 from schemas.dead import DeadLetter
 from schemas.ports import OutRecord, RecordSink, RetryLater
 from schemas.streams import BY_NAME
@@ -56,7 +56,7 @@ def replay(settings: Settings, wanted: Filter, progress: Progress, *, again: boo
     """All letters that pass, but with `again` only those that were never sent back."""
     done = Replay()
     before = marks(settings)
-    chosen = _chosen(read_letters(settings, wanted), {} if again else before, done)
+    chosen = _chosen(read_letters(settings, wanted), {} if again else before, settings.kafka_partitions, done)
     with progress.step("count the letters" if dry_run else "send them back") as step:
         if dry_run:
             for _ in chosen:
@@ -85,14 +85,14 @@ def marks(settings: Settings) -> Mapping[str, int]:
         return {key.decode(): int(value) for key, value in table.changes() if value is not None}
 
 
-def place(letter: DeadLetter, letter_id: str) -> OutRecord | NoPlace:
-    """The record that the letter's bytes were read from, once more; marked with the letter's id."""
+def place(letter: DeadLetter, letter_id: str, partitions: int) -> OutRecord | NoPlace:
+    """The record that the letter's bytes were read from, once more; marked with the letter's id. `partitions`: of raw topics."""
+    marked = ((topics.REPLAYED, letter_id.encode()),)
     if letter.stage == "store":
         topic, _, offset = letter.origin.partition("/")
         number = offset.partition("@")[0]
         if topic != topics.reading(letter.stream) or not number.isdigit():
             return NoPlace(f"come from {letter.origin or 'nowhere'}, which is no topic of readings")
-        marked = ((topics.REPLAYED, letter_id.encode()),)
         return OutRecord(topic, letter.device_id.encode(), letter.payload, marked, letter.received_at_ms, int(number))
     parsed = topics.parse(letter.mqtt_topic)
     if not isinstance(parsed, topics.MqttTopic):
@@ -101,15 +101,13 @@ def place(letter: DeadLetter, letter_id: str) -> OutRecord | NoPlace:
         return NoPlace("are of a stream that is not declared")
     if _CUT in letter.detail:
         return NoPlace("were too large to be kept whole")
-    headers = (
-        (topics.MQTT_TOPIC, letter.mqtt_topic.encode()),
-        (topics.COLLECTOR_ID, letter.collector.encode()),
-        (topics.REPLAYED, letter_id.encode()),
-    )
-    return OutRecord(topics.raw(parsed.stream), parsed.device_id.encode(), letter.payload, headers, letter.received_at_ms)
+    key, partition = raw.key_of(letter.mqtt_topic, letter.collector), raw.partition_for(parsed, partitions)
+    return OutRecord(topics.raw(parsed.stream), key, letter.payload, marked, letter.received_at_ms, partition)
 
 
-def _chosen(letters: Iterable[Found], before: Mapping[str, int], done: Replay) -> Iterator[tuple[str, OutRecord | None]]:
+def _chosen(
+    letters: Iterable[Found], before: Mapping[str, int], partitions: int, done: Replay
+) -> Iterator[tuple[str, OutRecord | None]]:
     """The letters that are settled by this: each one's id, and its message unless another letter has it. Counts on the way."""
     seen: set[bytes] = set()
     for found in letters:
@@ -117,7 +115,7 @@ def _chosen(letters: Iterable[Found], before: Mapping[str, int], done: Replay) -
         if found.id in before:
             done.skipped[BEFORE] += 1
             continue
-        record = place(found.letter, found.id)
+        record = place(found.letter, found.id, partitions)
         if isinstance(record, NoPlace):
             done.skipped[record.why] += 1
             continue
@@ -135,10 +133,7 @@ def _chosen(letters: Iterable[Found], before: Mapping[str, int], done: Replay) -
 def _message(record: OutRecord) -> bytes:
     """What makes a message the same: its topic, its time and its bytes."""
     digest = blake2b(record.value or b"", digest_size=16)
-    for name, value in record.headers:
-        if name == topics.MQTT_TOPIC:
-            digest.update(value)
-    digest.update(b"%s %d" % (record.topic.encode(), record.timestamp_ms))
+    digest.update(b"\n%b\n%b %d" % (record.key or b"", record.topic.encode(), record.timestamp_ms))
     return digest.digest()
 
 

@@ -24,7 +24,7 @@ class Collector:
 
     source      a member of the group `slots.GROUP`, not yet subscribed
     slots       all of the deployment's, of which the group gives this process some
-    name        what stands in the `collector` header of its records
+    name        what its records call it; without a space
     partitions  of each raw topic
     retired     names of slots that are no more, whose sessions are to be emptied and ended
     """
@@ -51,7 +51,7 @@ class Collector:
             sink,
             sessions,
             slots,
-            Placer([stream for slot in slots for stream in slot.streams], name),
+            Placer([stream for slot in slots for stream in slot.streams], name, partitions),
             retired=retired,
             monotonic_ms=monotonic_ms,
             pace=pace,

@@ -9,9 +9,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from ingest.session import Message
-from schemas import dead, topics
+from schemas import dead, raw, topics
 from schemas.dead import DeadLetter
-from schemas.ports import Headers, OutRecord
+from schemas.ports import Headers, OutRecord, new_out_record
 from schemas.reason import Reason
 
 STAGE = "collect"
@@ -21,13 +21,14 @@ MAX_KEPT_BYTES = 16 * 1024 * 1024  # of a payload that is too large; the MQTT br
 _CACHED_TOPICS = 20_000
 _CACHED_LENGTH = 200
 
-_RETAINED = (topics.RETAINED, b"1")
+_RETAINED: Headers = ((topics.RETAINED, b"1"),)
 
 
 class _Place(NamedTuple):
     kafka_topic: str
     key: bytes
-    mqtt_topic: tuple[str, bytes]
+    partition: int
+    device_id: str
 
 
 class _NoPlace(NamedTuple):
@@ -37,10 +38,14 @@ class _NoPlace(NamedTuple):
 
 
 class Placer:
-    def __init__(self, streams: Iterable[str], collector: str) -> None:
+    """`collector` is the name of this one, without a space; `partitions` is how many each raw topic has."""
+
+    def __init__(self, streams: Iterable[str], collector: str, partitions: int) -> None:
+        if " " in collector:
+            raise ValueError(f"a collector's name has no space, {collector!r} has")
         self._streams = frozenset(streams)
         self._collector = collector
-        self._collector_header = (topics.COLLECTOR_ID, collector.encode())
+        self._partitions = partitions
         self._cached = lru_cache(maxsize=_CACHED_TOPICS)(self._find)
 
     def place(self, message: Message, now_ms: int) -> tuple[OutRecord, Reason | None]:
@@ -52,11 +57,9 @@ class Placer:
         if len(payload) > topics.MAX_PAYLOAD_BYTES:
             detail = f"{len(payload)} bytes, at most {topics.MAX_PAYLOAD_BYTES} are allowed"
             no_place = _NoPlace(Reason.TOO_LARGE, detail, topics.stream_of(place.kafka_topic))
-            return self._dead(no_place, message, now_ms, place.key.decode()), Reason.TOO_LARGE
-        headers: Headers = (place.mqtt_topic, self._collector_header)
-        if retained:
-            headers = (*headers, _RETAINED)
-        return OutRecord(place.kafka_topic, place.key, payload, headers, now_ms), None
+            return self._dead(no_place, message, now_ms, place.device_id), Reason.TOO_LARGE
+        kafka_topic, key, partition, _ = place
+        return new_out_record((kafka_topic, key, payload, _RETAINED if retained else (), now_ms, partition)), None
 
     def _find(self, topic: str) -> _Place | _NoPlace:
         parsed = topics.parse(topic)
@@ -66,7 +69,8 @@ class Placer:
             return _NoPlace(*parsed, stream)
         if parsed.stream not in self._streams:
             return _NoPlace(Reason.BAD_TOPIC, f"no stream {parsed.stream[:60]!r} is declared", "")
-        return _Place(topics.raw(parsed.stream), parsed.device_id.encode(), (topics.MQTT_TOPIC, topic.encode()))
+        partition = raw.partition_for(parsed, self._partitions)
+        return _Place(topics.raw(parsed.stream), raw.key_of(topic, self._collector), partition, parsed.device_id)
 
     def _dead(self, why: _NoPlace, message: Message, now_ms: int, device_id: str = "") -> OutRecord:
         kept = message.payload[:MAX_KEPT_BYTES]

@@ -12,7 +12,7 @@ from processors.limits import Limits, limits_of
 from processors.lookup import follow
 from processors.short import Short, short_way
 from processors.task import Output
-from schemas import codec, topics
+from schemas import codec, raw, topics
 from schemas.dead import DeadLetter, Fault, letters, to_record
 from schemas.device import Registry
 from schemas.instants import DAY_MS, HOUR_MS, format_rfc3339
@@ -31,6 +31,7 @@ class Route(NamedTuple):
 
     kind: Kind
     device_id: str
+    key: bytes
     channel: str
     limits: Limits | None
     memory: Memory
@@ -61,8 +62,8 @@ class ValidateTask:
         for record in records:
             if record.key is None:
                 continue
-            mqtt_topic, received_at_ms = _mqtt_topic(record.headers), record.timestamp_ms
-            route = self._routes.get(mqtt_topic) or self._add_route(mqtt_topic)
+            received_at_ms = record.timestamp_ms
+            route = self._routes.get(record.key) or self._add_route(record.key)
             if isinstance(route, Fault) or route.limits is None or route.channel == STATUS:
                 continue
             if received_at_ms < self._position.clock_ms - route.kind.memory_ms:
@@ -86,26 +87,24 @@ class ValidateTask:
             if key is None:  # a tick
                 append(record_on(topic, record, b""))
                 continue
-            mqtt_topic = headers[0][1] if headers and headers[0][0] == _TOPIC_HEADER else _mqtt_topic(headers)
-            route = routes.get(mqtt_topic) or self._add_route(mqtt_topic)
+            route = routes.get(key) or self._add_route(key)
             if type(route) is Route and (short := route.short) and payload and (value := short(payload, received_at_ms)):
                 short_ones += 1
-                carried = _carried(headers) if len(headers) > _USUAL_HEADERS else ()
-                append(new_out_record((topic, key, value, carried, received_at_ms, partition)))
+                append(new_out_record((topic, route.key, value, _carried(headers) if headers else (), received_at_ms, partition)))
             elif isinstance(route, Fault):
                 self._readings += 1
-                self._bury(record, [route], mqtt_topic, received_at_ms, out)
+                self._bury(record, [route], received_at_ms, out)
             elif route.channel == STATUS:
                 out.counts["status", self._stream.name, ""] += 1
             else:
-                self._message(record, route, mqtt_topic, received_at_ms, out)
+                self._message(record, route, received_at_ms, out)
         if records:
             self._position = Position(records[-1].offset + 1, clock_ms)
         out.counts["readings", self._stream.name, ""], self._readings = self._readings + short_ones, 0
         out.counts["suspect", self._stream.name, ""], self._suspect = self._suspect, 0
         return out
 
-    def _message(self, record: Record, route: Route, mqtt_topic: bytes, received_at_ms: int, out: Output) -> None:
+    def _message(self, record: Record, route: Route, received_at_ms: int, out: Output) -> None:
         candidates, faults = decode(record.value or b"", route.kind, route.device_id, route.channel)
         self._readings += len(candidates)
         if faults:
@@ -115,10 +114,10 @@ class ValidateTask:
             if isinstance(value, Fault):
                 faults.append(value)
                 continue
-            fields = self._out_topic, record.key, value, _carried(record.headers), received_at_ms, record.partition
+            fields = self._out_topic, route.key, value, _carried(record.headers), received_at_ms, record.partition
             out.records.append(new_out_record(fields))
         if faults:
-            self._bury(record, faults, mqtt_topic, received_at_ms, out)
+            self._bury(record, faults, received_at_ms, out)
 
     def _reading(self, candidate: Candidate, route: Route, received_at_ms: int) -> bytes | Fault:
         """The reading as bytes, or why there is none."""
@@ -147,8 +146,8 @@ class ValidateTask:
             self._routes.clear()
             self._routes_version = self._registry.version
 
-    def _add_route(self, mqtt_topic: bytes) -> Route | Fault:
-        route = self._routes[mqtt_topic] = self._route(mqtt_topic.decode(errors="replace"))
+    def _add_route(self, key: bytes) -> Route | Fault:
+        route = self._routes[key] = self._route(raw.origin_of(key)[0])
         return route
 
     def _route(self, mqtt_topic: str) -> Route | Fault:
@@ -162,41 +161,35 @@ class ValidateTask:
         if channel not in {kind.channel, SENML, STATUS} or (channel == SENML and kind.event):
             return Fault(0, Reason.UNKNOWN_CHANNEL, f"{kind.name} has no channel {channel[:40]!r}")
         device = self._registry.get(parsed.device_id)
+        key = parsed.device_id.encode()
         if device is None:
-            return Route(kind, parsed.device_id, channel, None, {}, Fault(0, Reason.UNKNOWN_DEVICE, parsed.device_id))
+            return Route(kind, parsed.device_id, key, channel, None, {}, Fault(0, Reason.UNKNOWN_DEVICE, parsed.device_id))
         if (device.stream, device.kind) != (parsed.stream, parsed.kind):
             known_as = Fault(0, Reason.WRONG_KIND, f"registered as {device.stream}/{device.kind}")
-            return Route(kind, parsed.device_id, channel, None, {}, known_as)
+            return Route(kind, parsed.device_id, key, channel, None, {}, known_as)
         memory = self._memory.setdefault(parsed.device_id, {})
         limits = limits_of(kind, device)
         short = short_way(kind, device.device_id, limits, memory, self._retention_ms) if channel == kind.channel else None
-        return Route(kind, parsed.device_id, channel, limits, memory, None, short)
+        return Route(kind, parsed.device_id, key, channel, limits, memory, None, short)
 
-    def _bury(self, record: Record, faults: list[Fault], mqtt_topic: bytes, received_at_ms: int, out: Output) -> None:
+    def _bury(self, record: Record, faults: list[Fault], received_at_ms: int, out: Output) -> None:
+        mqtt_topic, collector = raw.origin_of(record.key or b"")
+        parsed = topics.parse(mqtt_topic)
         common = DeadLetter(
             Reason.NOT_JSON,
             "",
             "validate",
             record.value or b"",
-            mqtt_topic.decode(),
+            mqtt_topic,
             received_at_ms,
             stream=self._stream.name,
-            device_id=(record.key or b"").decode(),
-            collector=dict(record.headers).get(topics.COLLECTOR_ID, b"").decode(),
+            device_id=parsed.device_id if isinstance(parsed, topics.MqttTopic) else "",
+            collector=collector,
             origin=f"{record.topic}/{record.partition}@{record.offset}",
         )
         for letter in letters(faults, common):
             out.records.append(to_record(letter))
             out.counts["dead", self._stream.name, letter.reason.value] += letter.readings
-
-
-_TOPIC_HEADER = topics.MQTT_TOPIC
-_USUAL_HEADERS = 2  # topic and collector are on every record
-
-
-def _mqtt_topic(headers: Headers) -> bytes:
-    """Collectors write it first; others may have written elsewhere."""
-    return dict(headers).get(topics.MQTT_TOPIC, b"")
 
 
 def record_on(topic: str, record: Record, value: bytes) -> OutRecord:

@@ -93,7 +93,6 @@ def stream_of(kafka_topic: str) -> str:
 
 
 # Header names on Kafka records
-MQTT_TOPIC = "mqtt_topic"
-COLLECTOR_ID = "collector"
+COLLECTOR_ID = "collector"  # on ticks; messages name it in their key
 RETAINED = "retained"
 REPLAYED = "replayed"

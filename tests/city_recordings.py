@@ -12,6 +12,7 @@ from schemas.device import encode as encode_device
 from schemas.instants import MINUTE_MS
 from schemas.kind import Stream
 from schemas.ports import OutRecord, Position, Record
+from schemas.raw import key_of
 from tests.city_world import CityWorld, Point
 from tests.windows_world import World
 
@@ -28,9 +29,8 @@ def points_of(
     validate = ValidateTask(stream, registry, 10**15, Position(0))
     readings = []
     for offset, message in enumerate(messages):
-        headers = ((topics.MQTT_TOPIC, str(message.topic).encode()),)
-        key = message.topic.device_id.encode()
-        record = Record(topics.raw(stream.name), 0, offset, key, message.payload, headers, message.at_ms)
+        key = key_of(str(message.topic), "c1")
+        record = Record(topics.raw(stream.name), 0, offset, key, message.payload, (), message.at_ms)
         made = [each for each in validate.feed([record]).records if each.topic == topics.reading(stream.name) and each.key]
         readings += [decode_reading(stream.name, each.value or b"") for each in made]
     readings.sort(key=lambda reading: reading.ts_ms)

@@ -24,6 +24,7 @@ from schemas.alert import COMMAND
 from schemas.device import Device, encode
 from schemas.instants import DAY_MS, MINUTE_MS, SECOND_MS
 from schemas.ports import OutRecord, Partition, Position, Record
+from schemas.raw import key_of
 from schemas.streams import BY_NAME
 
 Lines = Iterator[tuple[str, str]]  # bucket and line
@@ -81,8 +82,7 @@ def raw_records(minute: Sequence[Any], minute_ms: int) -> list[OutRecord]:
 
 def _record(message: Any) -> OutRecord:
     topic: topics.MqttTopic = message.topic
-    headers = ((topics.MQTT_TOPIC, str(topic).encode()),)
-    return OutRecord(topics.raw(topic.stream), topic.device_id.encode(), message.payload, headers, message.at_ms, 0)
+    return OutRecord(topics.raw(topic.stream), key_of(str(topic), "c1"), message.payload, (), message.at_ms, 0)
 
 
 class Bus:

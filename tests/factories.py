@@ -7,6 +7,7 @@ from schemas import topics
 from schemas.codec import dumps
 from schemas.device import Device, encode
 from schemas.ports import OutRecord
+from schemas.raw import key_of
 
 NOW_MS = 1_768_435_200_000  # 2026-01-15T00:00:00Z
 
@@ -31,9 +32,8 @@ def raw(
 ) -> OutRecord:
     """What a collector writes of one message; `body` is bytes, or a value to be sent as JSON."""
     value = body if isinstance(body, bytes) else dumps(body)
-    mqtt = topics.MqttTopic(stream, kind, device_id, channel)
-    headers = ((topics.MQTT_TOPIC, str(mqtt).encode()), (topics.COLLECTOR_ID, b"c1"))
-    return OutRecord(topics.raw(stream), device_id.encode(), value, headers, at_ms, partition)
+    key = key_of(str(topics.MqttTopic(stream, kind, device_id, channel)), "c1")
+    return OutRecord(topics.raw(stream), key, value, (), at_ms, partition)
 
 
 def tick(stream: str = "heat", at_ms: int = NOW_MS, partition: int = 0) -> OutRecord:

@@ -20,7 +20,7 @@ from deploy.soak.windows import compare_windows
 from processors.io.kafka_read import read_all
 from processors.points import NO_REASONS, time_ns
 from processors.validate import ValidateTask
-from schemas import topics
+from schemas import raw, topics
 from schemas.codec import decode_reading
 from schemas.dead import from_record
 from schemas.device import Registry
@@ -220,12 +220,12 @@ class _Linear:
         self.repeats = self.written = 0
         self._stream, self._registry, self._retention_ms = stream, registry, retention_ms
         self._records: dict[int, list[Record]] = defaultdict(list)
-        self._seen: set[tuple[bytes, bytes | None]] = set()
+        self._seen: set[tuple[str, bytes | None]] = set()
 
     def take(self, record: Record) -> None:
         self._records[record.partition].append(record)
         if record.key is not None:
-            message = record.key, record.value
+            message = raw.origin_of(record.key)[0], record.value
             self.repeats += message in self._seen
             self._seen.add(message)
 

@@ -9,7 +9,6 @@ from processors.rules.engine import Engine, Watched
 from processors.rules.load import Book
 from processors.rules.plan import KindPlan
 from processors.rules.seasons import CityClock
-from processors.rules.shares import partition_of
 from processors.task import Output
 from schemas import alert as alerts
 from schemas import codec, topics
@@ -19,6 +18,7 @@ from schemas.device import Device, Registry
 from schemas.instants import MINUTE_MS, SECOND_MS
 from schemas.kind import Stream
 from schemas.moment import Moment, NotAMoment
+from schemas.partitions import partition_of
 from schemas.ports import OutRecord, Position, Record
 from schemas.streams import STREAMS
 

@@ -29,10 +29,10 @@ from deploy.watch import scrape
 from processors.aggregate import GROUP as AGGREGATE_GROUP
 from processors.io import clients
 from processors.io.kafka_admin import Admin
-from processors.rules.shares import partition_of
 from schemas import topics
 from schemas.device import Device
 from schemas.instants import MINUTE_MS, SECOND_MS
+from schemas.partitions import partition_of
 from schemas.ports import OutRecord, RetryLater
 from tests.servers import guarded_stack
 

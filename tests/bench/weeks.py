@@ -22,6 +22,7 @@ from schemas import topics
 from schemas.device import Device, Registry, encode
 from schemas.instants import DAY_MS, MINUTE_MS, SECOND_MS
 from schemas.ports import OutRecord, Position, Record
+from schemas.raw import key_of
 from schemas.streams import BY_NAME
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -108,8 +109,7 @@ def records_of(stream: str, minute: Sequence[Any], minute_ms: int, offsets: Coun
         if message is None:
             yield Record(topic, 0, offset, None, b"", (), at_ms)
         else:
-            headers = ((topics.MQTT_TOPIC, str(message.topic).encode()),)
-            yield Record(topic, 0, offset, message.topic.device_id.encode(), message.payload, headers, at_ms)
+            yield Record(topic, 0, offset, key_of(str(message.topic), "c1"), message.payload, (), at_ms)
 
 
 @cache

@@ -19,6 +19,7 @@ from schemas.dead import from_record
 from schemas.device import Registry, encode
 from schemas.instants import DAY_MS, parse_rfc3339
 from schemas.ports import Position, Record
+from schemas.raw import key_of
 from schemas.streams import BY_NAME
 
 HERE = Path(__file__).parent
@@ -63,5 +64,4 @@ def _run(case: Path) -> tuple[list[str], list[str]]:
 def _record(stream: str, offset: int, message: dict[str, str]) -> Record:
     payload = message["text"].encode() if "text" in message else dumps(message["body"])
     at_ms = parse_rfc3339(message["received_at"])
-    headers = ((topics.MQTT_TOPIC, message["topic"].encode()), (topics.COLLECTOR_ID, b"c"))
-    return Record(topics.raw(stream), 0, offset, message["topic"].split("/")[3].encode(), payload, headers, at_ms)
+    return Record(topics.raw(stream), 0, offset, key_of(message["topic"], "c"), payload, (), at_ms)

@@ -6,7 +6,6 @@ import pytest
 
 from processors.rules.load import load_book
 from processors.rules.points import alert_lines, line
-from processors.rules.shares import partition_of
 from processors.rules.watching import put
 from processors.rules.world import World
 from processors.task import Output
@@ -14,6 +13,7 @@ from schemas import alert as alerts
 from schemas import topics
 from schemas.alert import CLOCK_KEY, GROUP, Alert, Change, Command, Severity, State, Verb
 from schemas.instants import MINUTE_MS
+from schemas.partitions import partition_of
 from schemas.ports import Record
 from schemas.reading import Reading
 from tests.factories import NOW_MS, device

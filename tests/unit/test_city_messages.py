@@ -16,6 +16,7 @@ from schemas import codec, topics
 from schemas.device import Device, Registry
 from schemas.instants import DAY_MS, HOUR_MS, parse_rfc3339
 from schemas.ports import Position, Record
+from schemas.raw import key_of
 from schemas.reason import Flag
 from schemas.streams import BY_NAME
 
@@ -57,9 +58,8 @@ class Judged:
         for message in messages:
             name = message.topic.stream
             records = by_stream.setdefault(name, [])
-            headers = ((topics.MQTT_TOPIC, str(message.topic).encode()), (topics.COLLECTOR_ID, b"c"))
-            key = message.topic.device_id.encode()
-            records.append(Record(topics.raw(name), 0, len(records), key, message.payload, headers, message.at_ms + 25))
+            key = key_of(str(message.topic), "c1")
+            records.append(Record(topics.raw(name), 0, len(records), key, message.payload, (), message.at_ms + 25))
         for name, records in by_stream.items():
             for record in tasks[name].feed(records).records:
                 if record.topic == topics.DEAD:

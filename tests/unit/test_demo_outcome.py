@@ -19,6 +19,7 @@ from schemas.device import Device, Registry, encode
 from schemas.instants import DAY_MS, parse_rfc3339
 from schemas.metric import LOGGER_SENTINELS
 from schemas.ports import Position, Record
+from schemas.raw import key_of
 from schemas.reading import Reading
 from schemas.streams import BY_NAME
 
@@ -56,9 +57,7 @@ def validated(stream: str, messages: Iterable[Message], devices: Iterable[Device
     outcome = Outcome()
     records = []
     for offset, message in enumerate(messages):
-        headers = ((topics.MQTT_TOPIC, str(message.topic).encode()),)
-        key = message.topic.device_id.encode()
-        records.append(Record(topics.raw(stream), 0, offset, key, message.payload, headers, now_ms))
+        records.append(Record(topics.raw(stream), 0, offset, key_of(str(message.topic), "c1"), message.payload, (), now_ms))
         outcome.messages += 1
         outcome.readings += message.readings
     for out in task.feed(records).records:

@@ -19,6 +19,7 @@ from schemas import codec, topics
 from schemas.contract import documents
 from schemas.device import Device, Registry, encode
 from schemas.ports import Position, Record
+from schemas.raw import key_of
 from schemas.streams import BY_NAME, STREAMS
 
 assert [stream.name for stream in STREAMS][-1] == "tunnel"
@@ -33,8 +34,7 @@ task = ValidateTask(BY_NAME["tunnel"], registry, 10**9, Position(0))
 now = 1_768_435_200_000
 
 def message(offset, body):
-    headers = ((topics.MQTT_TOPIC, b"hanan/tunnel/sump/TS-1/reading"),)
-    return Record("raw.tunnel", 0, offset, b"TS-1", codec.dumps(body), headers, now)
+    return Record("raw.tunnel", 0, offset, key_of("hanan/tunnel/sump/TS-1/reading", "c1"), codec.dumps(body), (), now)
 
 bodies = [
     {"ts": now, "level_m": 0.4, "pump": "on"},

@@ -28,7 +28,7 @@ class Bench:
         self.sink = ManualSink()
         self.session = FakeSession(self.broker, SLOT.client_id, SLOT.filters, [], self.clock)
         self.counts = Counts()
-        placer = Placer(["bike"], "c1")
+        placer = Placer(["bike"], "c1", 4)
         self.lane = Lane(SLOT, self.session, placer, self.sink, counts=self.counts, patience=Patience(), pace=pace)
         self.step()
 

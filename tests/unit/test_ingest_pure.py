@@ -11,7 +11,9 @@ from ingest.slots import Slot, forget, recall, remember, slots_of
 from ingest.ticks import Ticker
 from schemas import dead, topics
 from schemas.kind import Stream
+from schemas.partitions import partition_of
 from schemas.ports import OutRecord, Record
+from schemas.raw import origin_of
 from schemas.reason import Reason
 from schemas.streams import STREAMS
 
@@ -20,7 +22,7 @@ TOPIC = "hanan/bike/station/st-001/reading"
 
 
 def make_placer() -> Placer:
-    return Placer([stream.name for stream in STREAMS], "c1")
+    return Placer([stream.name for stream in STREAMS], "c1", 7)
 
 
 def place(topic: str = TOPIC, payload: bytes = b"{}", *, retained: bool = False) -> tuple[OutRecord, Reason | None]:
@@ -40,13 +42,22 @@ def test_a_message_goes_to_its_stream_untouched() -> None:
     payload = b"\xff\x00 not even text"
     record, reason = place(payload=payload)
     assert reason is None
-    assert record == OutRecord(
-        "raw.bike",
-        b"st-001",
-        payload,
-        (("mqtt_topic", TOPIC.encode()), ("collector", b"c1")),
-        NOW_MS,
-    )
+    assert record == OutRecord("raw.bike", TOPIC.encode() + b" c1", payload, (), NOW_MS, partition_of(b"st-001", 7))
+
+
+def test_all_channels_of_a_device_share_a_partition() -> None:
+    topics_of_one = [f"hanan/bike/station/st-001/{channel}" for channel in ("reading", "event", "senml", "status")]
+    assert {place(topic)[0].partition for topic in topics_of_one} == {partition_of(b"st-001", 7)}
+
+
+@pytest.mark.parametrize("topic", [TOPIC, "hanan/bike/a b/st-001/c d", "hanan/bike//st-001/"])
+def test_the_key_tells_topic_and_collector(topic: str) -> None:
+    assert origin_of(place(topic)[0].key or b"") == (topic, "c1")
+
+
+def test_a_collector_whose_name_has_a_space_is_refused() -> None:
+    with pytest.raises(ValueError, match="no space"):
+        Placer(["bike"], "c 1", 7)
 
 
 def test_the_retain_flag_is_kept() -> None:

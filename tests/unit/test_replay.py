@@ -8,32 +8,32 @@ from schemas import topics
 from schemas.dead import DeadLetter
 from schemas.device import Registry, encode
 from schemas.instants import DAY_MS
+from schemas.partitions import partition_of
 from schemas.ports import OutRecord, Position, Record
+from schemas.raw import key_of
 from schemas.reason import Reason
 from schemas.streams import BY_NAME
 from tests.factories import NOW_MS, device
 
 TOPIC = "hanan/heat/indoor/RM-001/reading"
+PARTITIONS = 7
 LETTER = DeadLetter(
     Reason.UNKNOWN_DEVICE, "RM-001", "validate", b'{"ts": 1}', TOPIC, NOW_MS, stream="heat", device_id="RM-001", collector="c1"
 )
 
 
 def back(letter: DeadLetter, letter_id: str = "2@117") -> OutRecord:
-    record = place(letter, letter_id)
+    record = place(letter, letter_id, PARTITIONS)
     assert isinstance(record, OutRecord), record
     return record
 
 
 def test_the_untouched_bytes_go_back_under_their_own_time_and_marked() -> None:
     record = back(LETTER)
-    assert (record.topic, record.key, record.value, record.timestamp_ms) == ("raw.heat", b"RM-001", b'{"ts": 1}', NOW_MS)
-    assert record.partition is None  # the key finds the partition of the device's other records
-    assert dict(record.headers) == {
-        topics.MQTT_TOPIC: TOPIC.encode(),
-        topics.COLLECTOR_ID: b"c1",
-        topics.REPLAYED: b"2@117",
-    }
+    assert (record.topic, record.key) == ("raw.heat", key_of(TOPIC, "c1"))
+    assert (record.value, record.timestamp_ms) == (b'{"ts": 1}', NOW_MS)
+    assert record.partition == partition_of(b"RM-001", PARTITIONS)  # where the device's other records are
+    assert dict(record.headers) == {topics.REPLAYED: b"2@117"}
 
 
 def test_what_the_store_gave_up_goes_back_to_its_partition_of_readings() -> None:
@@ -44,12 +44,13 @@ def test_what_the_store_gave_up_goes_back_to_its_partition_of_readings() -> None
 
 
 def test_what_has_no_place_says_why() -> None:
-    assert place(LETTER._replace(mqtt_topic="hanan/heat"), "0@0") == NoPlace("have a topic without a place: bad_topic")
+    nowhere = LETTER._replace(mqtt_topic="hanan/heat")
+    assert place(nowhere, "0@0", PARTITIONS) == NoPlace("have a topic without a place: bad_topic")
     strange = LETTER._replace(mqtt_topic="hanan/tunnel/gas/T-001/reading")
-    assert place(strange, "0@0") == NoPlace("are of a stream that is not declared")
+    assert place(strange, "0@0", PARTITIONS) == NoPlace("are of a stream that is not declared")
     cut = LETTER._replace(detail="20000000 bytes, at most 262144 are allowed; the first 16777216 of 20000000 bytes are kept")
-    assert place(cut, "0@0") == NoPlace("were too large to be kept whole")
-    assert isinstance(place(LETTER._replace(stage="store", origin="raw.heat/1@2"), "0@0"), NoPlace)
+    assert place(cut, "0@0", PARTITIONS) == NoPlace("were too large to be kept whole")
+    assert isinstance(place(LETTER._replace(stage="store", origin="raw.heat/1@2"), "0@0", PARTITIONS), NoPlace)
 
 
 def test_a_message_goes_back_once_however_many_letters_it_left_and_none_twice() -> None:
@@ -57,7 +58,7 @@ def test_a_message_goes_back_once_however_many_letters_it_left_and_none_twice() 
     later = LETTER._replace(received_at_ms=NOW_MS + 1)
     letters = [Found(f"0@{n}", one) for n, one in enumerate([LETTER, other_reason, LETTER, later])]
     done = Replay()
-    chosen = list(_chosen(letters, {"0@2": NOW_MS}, done))
+    chosen = list(_chosen(letters, {"0@2": NOW_MS}, PARTITIONS, done))
     assert [(letter_id, record is not None) for letter_id, record in chosen] == [("0@0", True), ("0@1", False), ("0@3", True)]
     assert (done.letters, done.sent, done.skipped) == (4, {"raw.heat": 2}, {SAME: 1, BEFORE: 1})
 

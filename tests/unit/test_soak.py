@@ -24,6 +24,7 @@ from schemas.dead import from_record
 from schemas.device import Registry
 from schemas.instants import DAY_MS, HOUR_MS, MINUTE_MS
 from schemas.ports import Position, Record
+from schemas.raw import key_of
 from schemas.reading import Reading
 from schemas.streams import BY_NAME
 from tests.factories import NOW_MS
@@ -41,8 +42,7 @@ def outcome(made: Numbered) -> tuple[dict[int, dict[str, Any]], Counter[str]]:
     """What validate makes of the message: points by time, letters by reason."""
     registry = Registry({device.device_id: device for device in DEVICES})
     task = ValidateTask(BY_NAME[made.topic.stream], registry, 30 * DAY_MS, Position(0))
-    headers = ((topics.MQTT_TOPIC, str(made.topic).encode()),)
-    record = Record(topics.raw(made.topic.stream), 0, 0, made.topic.device_id.encode(), made.payload, headers, made.due_ms + 50)
+    record = Record(topics.raw(made.topic.stream), 0, 0, key_of(str(made.topic), "c1"), made.payload, (), made.due_ms + 50)
     points: dict[int, dict[str, Any]] = {}
     letters: Counter[str] = Counter()
     for out in task.feed([record]).records:

@@ -122,13 +122,15 @@ def test_a_device_that_is_registered_later_is_known_from_then_on() -> None:
 
 def test_what_was_retained_or_replayed_says_so_on() -> None:
     message = raw({"ts": NOW_MS, "temp_c": 20})
-    out = feed(message._replace(headers=(*message.headers, (topics.RETAINED, b"1"))))
+    out = feed(message._replace(headers=((topics.RETAINED, b"1"),)))
     assert out.records[0].headers == ((topics.RETAINED, b"1"),)
 
 
-def test_a_record_without_our_headers_is_a_dead_letter_and_no_crash() -> None:
-    out = feed(OutRecord("raw.heat", b"RM-001", b"{}", (), NOW_MS, 0))
-    assert dead(out) == [("bad_topic", 1)]
+def test_a_record_with_a_strange_key_is_a_dead_letter_and_no_crash() -> None:
+    out = feed(*(OutRecord("raw.heat", key, b"{}", (), NOW_MS, 0) for key in (b"RM-001", b"", b"\xff c1", b"a b c1")))
+    assert dead(out) == [("bad_topic", 1)] * 4
+    told = [(letter.mqtt_topic, letter.collector) for letter in (from_record(read(record, 0)) for record in out.records)]
+    assert told == [("RM-001", ""), ("", ""), ("\ufffd", "c1"), ("a b", "c1")]
 
 
 def test_warmed_up_it_judges_as_if_it_had_never_stopped() -> None:

@@ -1,4 +1,4 @@
-"""Which partition a device's readings are in: Kafka's own hash, as both clients use it for keys."""
+"""Which partition a device's messages and readings are in: Kafka's own hash, as both clients use it for keys."""
 
 _SEED, _M, _R, _MASK = 0x9747B28C, 0x5BD1E995, 24, 0xFFFFFFFF
 
