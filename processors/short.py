@@ -5,7 +5,7 @@ from collections.abc import Callable
 from processors.judge import Memory, is_good
 from processors.limits import Limits
 from schemas.kind import Kind
-from schemas.plain import NotPlain, encode, head_of, parser
+from schemas.plain import NotPlain, encoder, parser
 from schemas.topics import MAX_FUTURE_MS
 
 Short = Callable[[bytes, int], bytes | None]
@@ -17,7 +17,7 @@ def short_way(kind: Kind, device_id: str, limits: Limits, memory: Memory, retent
     parse = parser(kind)
     if parse is None:
         return None
-    head, asks = head_of(kind, device_id), bool(limits.doubted or limits.checks)
+    encode, asks = encoder(kind, device_id), bool(limits.doubted or limits.checks)
 
     def short(payload: bytes, received_at_ms: int) -> bytes | None:
         try:
@@ -28,6 +28,6 @@ def short_way(kind: Kind, device_id: str, limits: Limits, memory: Memory, retent
             return None
         if asks and not is_good(found, limits, memory):
             return None
-        return encode(found, head, received_at_ms)
+        return encode(found, received_at_ms)
 
     return short
