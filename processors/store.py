@@ -1,15 +1,14 @@
 """The store role: readings, windows and alerts -> points. Without memory; what is written twice overwrites itself."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import NamedTuple
 
 from processors.orders.points import order_lines
-from processors.points import line
+from processors.points import line_maker
 from processors.rules.points import alert_lines
 from processors.task import Output, new_point
 from processors.windows.points import WindowLines
-from schemas import codec, topics
+from schemas import topics
 from schemas.aggregate import LEVELS
 from schemas.dead import DeadLetter, to_record
 from schemas.fields import AGGREGATES, ALERTS, READINGS
@@ -80,8 +79,9 @@ def refused(record: Record, reason: Reason, detail: str) -> DeadLetter:
     )
 
 
-def _reading_lines(stream: str, value: bytes) -> Sequence[str]:
-    return (line(codec.decode_reading(stream, value)),)
+def _reading_lines(stream: Stream) -> Callable[[bytes], Sequence[str]]:
+    make = line_maker(stream)
+    return lambda value: (make(value),)
 
 
 class StoreTasks:
@@ -90,7 +90,7 @@ class StoreTasks:
     def __init__(self, streams: Mapping[str, Stream] = BY_NAME) -> None:
         self._writings: dict[str, Writing] = {}
         for name, stream in streams.items():
-            self._writings[topics.reading(name)] = Writing(name, READINGS, partial(_reading_lines, name), "points")
+            self._writings[topics.reading(name)] = Writing(name, READINGS, _reading_lines(stream), "points")
             windows = Writing(name, AGGREGATES, WindowLines(stream), "window_points")
             for topic in (*(topics.aggregate(level, name) for level in LEVELS), topics.zone(name)):
                 self._writings[topic] = windows

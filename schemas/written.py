@@ -1,0 +1,52 @@
+"""Readings as validate writes them, read back by one library call that checks their form too.
+
+Only good readings, which are nearly all; what has a flag or is an event, or was written by another, is `codec.decode_reading`'s.
+The form is derived from the kinds' rows like that of payloads (`schemas.plain`), so a value is of its metric's type.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any, ClassVar, Literal, Protocol, Union
+
+import msgspec
+
+from schemas.kind import Kind, Stream
+
+NotGood = (msgspec.DecodeError, UnicodeDecodeError)
+
+_TYPES: Mapping[str, Any] = {"bool": bool, "int": int, "float": float}
+
+
+class _NoFlags(msgspec.Struct, forbid_unknown_fields=True):
+    pass
+
+
+class Good(Protocol):
+    """`values` holds the metrics that are there; `values_text` writes them as JSON, in the order of the kind's rows."""
+
+    of: ClassVar[Kind]
+    device_id: str
+    ts: int
+    values: object
+
+
+values_text = msgspec.json.Encoder().encode
+
+
+@cache
+def reader(stream: Stream) -> Callable[[bytes], Good]:
+    """Raises NotGood for all that is no good reading of the stream's kinds."""
+    forms = tuple(_form(kind) for kind in stream.kinds if not kind.event)
+    read: Any = msgspec.json.Decoder(Union[forms]).decode  # noqa: UP007 - of as many as there are
+    return read  # type: ignore[no-any-return]
+
+
+def _form(kind: Kind) -> type[msgspec.Struct]:
+    types = [Literal[metric.states] if metric.type == "word" else _TYPES[metric.type] for metric in kind.metrics]
+    metrics = [(metric.name, type_ | None, None) for metric, type_ in zip(kind.metrics, types, strict=True)]
+    options: Any = {"forbid_unknown_fields": True, "omit_defaults": True, "gc": False}
+    values = msgspec.defstruct(f"{kind.name}_values", metrics, kw_only=True, **options)
+    fields: list[Any] = [("device_id", str), ("ts", int), ("received_at", int), ("values", values), ("flags", _NoFlags)]
+    fields.append(("seq", int | None, None))
+    tag: Any = {"tag_field": "kind", "tag": kind.name}
+    return msgspec.defstruct(f"{kind.name}_written", fields, namespace={"of": kind}, **tag, **options)
