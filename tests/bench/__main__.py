@@ -5,11 +5,14 @@
 The messages wait at the broker; then one process of each role after the other takes them as fast as it goes. Counted is the CPU
 of all threads of the role's process by the operating system's own account, from when it has taken a tenth of them to its last
 commit; what it took until then, to start and to make ready for each device, is told apart. The servers' CPU is in neither.
+What else runs on the host moves all figures together, so beside each stands what a payload cost just before and after it by the
+standard library, `json.loads` and `json.dumps` of the same payloads; their ratio can be compared between hours and machines.
 Messages are those of one reading that the simulated district sends, each kind as often as it does; `--kind`
 takes that kind alone, and `--kind all` all kinds alike, eight metrics in each. Exit code 1 when a target is missed.
 """
 
 import argparse
+import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -35,6 +38,7 @@ from tests.servers import guarded_stack
 
 TARGETS_US = {"collect": 30.0, "validate": 10.0, "store": 10.0}
 _AT_ONCE = 10_000
+_REFERENCE = 20_000  # payloads
 
 
 def messages(settings: Settings, count: int, kind: str) -> Iterator[Message]:
@@ -72,8 +76,17 @@ def send(pipeline: Pipeline, batch: Sequence[Message]) -> None:
             info.wait_for_publish(120)
 
 
-def cost(pipeline: Pipeline, role: str, readings: int) -> float:
+def reference_us(payloads: Sequence[bytes]) -> float:
+    """How fast the machine is now: CPU of the standard library's JSON for a payload, read and written again."""
+    began = time.thread_time()
+    for payload in payloads:
+        json.dumps(json.loads(payload))
+    return (time.thread_time() - began) / len(payloads) * 1e6
+
+
+def cost(pipeline: Pipeline, role: str, readings: int, payloads: Sequence[bytes]) -> float:
     """Starts one process of the role on what waits for it, and says what that took, in microseconds of CPU a reading."""
+    before_us = reference_us(payloads)
     began = time.monotonic()
     pipeline.operation.start_roles({role: 1}, QuietProgress())
     while (first := spent(pipeline.settings, role)).taken < readings / 10:
@@ -83,8 +96,11 @@ def cost(pipeline: Pipeline, role: str, readings: int) -> float:
     last = spent(pipeline.settings, role)
     rate = readings / (time.monotonic() - began)
     cost_us = (last.cpu_s - first.cpu_s) / (last.taken - first.taken) * 1e6
+    after_us = reference_us(payloads)
+    ratio = cost_us * 2 / (before_us + after_us)
     sys.stdout.write(
-        f"{role:<9} {cost_us:5.1f} us CPU a reading  (target {TARGETS_US[role]:.0f})   at {rate:,.0f} readings a second,"
+        f"{role:<9} {cost_us:5.1f} us CPU a reading  (target {TARGETS_US[role]:.0f})   {ratio:.2f} x json"
+        f" ({before_us:.1f} us before, {after_us:.1f} after)   at {rate:,.0f} readings a second,"
     )
     sys.stdout.write(f" start included; {first.cpu_s:.1f} s CPU for the start and the first {first.taken:,.0f}\n")
     sys.stdout.flush()
@@ -103,7 +119,8 @@ def main() -> int:
         pipeline.operation.stop_roles()  # their MQTT sessions and groups are there now, and wait
         send(pipeline, load)
         readings = sum(message.readings for message in load)
-        costs = {role: cost(pipeline, role, readings) for role in TARGETS_US}
+        payloads = [message.payload for message in load[:: len(load) // _REFERENCE + 1]]
+        costs = {role: cost(pipeline, role, readings, payloads) for role in TARGETS_US}
         dead = len(pipeline.dead())
     metrics = sum(len(loads(message.payload)) - 1 for message in load) / readings
     sys.stdout.write(f"{readings:,} readings, each a message, of {metrics:.1f} metrics; {options.client}; {dead} dead letters\n")
