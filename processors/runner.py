@@ -237,16 +237,15 @@ class Runner:
 
     def _write(self, outputs: Sequence[Output]) -> None:
         """Points to their buckets; refused ones become dead letters among the records of their output."""
-        by_bucket: dict[str, list[tuple[Output, list[Point]]]] = defaultdict(list)
+        by_bucket: dict[str, list[tuple[Output, Point]]] = defaultdict(list)
         for output in outputs:
-            for bucket in dict.fromkeys([point[0] for point in output.points]):
-                by_bucket[bucket].append((output, [point for point in output.points if point[0] == bucket]))
+            for point in output.points:
+                by_bucket[point[0]].append((output, point))
         assert self._writer or not by_bucket, "a role with points needs a writer"
-        for bucket, parts in by_bucket.items():
+        for bucket, pairs in by_bucket.items():
             assert self._writer
-            refusals = self._writer.write(bucket, [line for _, points in parts for _, line, _ in points])
+            refusals = self._writer.write(bucket, [line for _, (_, line, _) in pairs])
             now_ms = self._clock.now_ms()
-            pairs = [(output, point) for output, points in parts for point in points] if refusals else []
             buried: set[tuple[str, int, int]] = set()  # a record of many points makes one letter, with the first reason
             for refusal in refusals:
                 output, point = pairs[refusal.index]
@@ -256,28 +255,24 @@ class Runner:
                     letter = refused(source, Reason.REFUSED_BY_STORE, refusal.why)
                     output.records.append(to_record(letter))
                 output.counts["dead", stream_of(source.topic), Reason.REFUSED_BY_STORE.value] += 1
-            self._time(bucket, [points for _, points in parts], now_ms)
+            self._time(bucket, pairs, now_ms)
         for output in outputs:
             output.points = []  # safe now; a retry of the flush must not write them again
 
-    def _time(self, bucket: str, parts: Sequence[Sequence[Point]], now_ms: int) -> None:
-        """How long after its receipt, and how long after its own time, a point is stored; the latter of some of many.
-
-        Each part is of one task, and so of one topic.
-        """
+    def _time(self, bucket: str, pairs: Sequence[tuple[Output, Point]], now_ms: int) -> None:
+        """How long after its receipt, and how long after its own time, a point is stored; the latter of some of many."""
         latencies: dict[str, list[int]] = defaultdict(list)
-        ages: dict[str, list[int]] = defaultdict(list)
-        every = sum(map(len, parts)) // _AGES + 1 if bucket == READINGS else 0
-        for points in parts:
-            topic = points[0].source.topic
-            latencies[topic] += [now_ms - source[-1] for _, _, source in points]
-            if every:
-                ages[topic] += [now_ms - ts_ms(text) for _, text, _ in points[::every]]
+        for _, (_, _, source) in pairs:
+            latencies[source[0]].append(now_ms - source[-1])
         for topic, values in latencies.items():
             self._meter.observe("stored_after_ms", values, stream=stream_of(topic), bucket=bucket)
             self._meter.set("last_stored_ms", now_ms - min(values), stream=stream_of(topic), bucket=bucket)
-        for topic, values in ages.items():
-            self._meter.observe("stored_age_ms", values, stream=stream_of(topic))
+        if bucket == READINGS:
+            ages: dict[str, list[int]] = defaultdict(list)
+            for _, (_, text, source) in pairs[:: len(pairs) // _AGES + 1]:
+                ages[source[0]].append(now_ms - ts_ms(text))
+            for topic, values in ages.items():
+                self._meter.observe("stored_age_ms", values, stream=stream_of(topic))
 
     def _count(self, outputs: Sequence[Output]) -> None:
         total: Counter[tuple[str, str, str]] = Counter()
