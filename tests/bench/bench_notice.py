@@ -5,7 +5,9 @@
 Real servers and all roles, each a process as in `hanan up`. Devices of all kinds send `rate` readings a second, a message each;
 among them, evenly, containers that catch fire, which is a rule that waits for nothing. Measured is from just before such a
 reading is published to when the webhook has its alert, by one clock, since sender and webhook are one process; it competes for
-the same cores. Exit code 1 when the target is missed, an alert did not come or came twice, or the rate was not kept.
+the same cores. The route waits for nobody (`group_wait` is 0). Of each stage on the way is printed how long it took: till the
+collector had it (its own stamp), and till it was seen in the topics `raw`, `reading` and `alert` by who looks there all the time.
+Exit code 1 when the target is missed, an alert did not come or came twice, or the rate was not kept.
 """
 
 import argparse
@@ -17,14 +19,18 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing, suppress
-from itertools import cycle, islice
+from itertools import cycle, islice, pairwise
 from pathlib import Path
+from threading import Event, Thread
+from typing import Self
 
 from deploy.clock import wall_ms
 from deploy.demo.generator import generate
 from deploy.registry_file import load_devices
 from deploy.settings import Settings
 from processors.io.kafka_admin import Admin
+from processors.io.kafka_read import TableReader
+from schemas import alert, codec, topics
 from schemas.device import Device
 from schemas.ports import Partition
 from tests.factories import device
@@ -39,6 +45,8 @@ _BURNS = "BURNS-"
 _WARM_S = 10  # in which the roles get to know their devices; nothing burns
 _LATE = 1.05
 _SLOTS_S = 20  # bursts of the sender in a second
+_LOOK_S = 0.01
+STAGES = ("collector", "raw", "reading", "alert", "webhook")
 
 
 def fleet(settings: Settings, rate: int) -> list[Device]:
@@ -85,6 +93,61 @@ def send(pipeline: Pipeline, load: Sequence[tuple[str, bytes]], rate: int, bins:
     return burning, kept
 
 
+class Watch:
+    """Looks at the topics that a reading passes, and notes of each container when it came by. Times are epoch ms."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self.seen: dict[str, dict[str, int]] = {stage: {} for stage in STAGES}
+        self._tables = {
+            topic: TableReader(bootstrap, topic) for topic in (topics.raw("waste"), topics.reading("waste"), topics.ALERT)
+        }
+        self._stop = Event()
+        self._thread = Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        for table in self._tables.values():
+            table.close()
+
+    def _run(self) -> None:
+        while not self._stop.wait(_LOOK_S):
+            for topic, table in self._tables.items():
+                for key, value in table.changes():
+                    if _BURNS.encode() in key and value:
+                        self._note(topic, key.decode(), value, wall_ms())
+
+    def _note(self, topic: str, key: str, value: bytes, now_ms: int) -> None:
+        if topic == topics.ALERT:
+            found = alert.decode(value)
+            if found.rule == RULE and found.n:
+                self.seen["alert"].setdefault(found.subject, now_ms)
+        elif topic == topics.reading("waste"):
+            self.seen["reading"].setdefault(key, now_ms)
+            self.seen["collector"].setdefault(key, codec.loads(value)["received_at"])
+        else:
+            self.seen["raw"].setdefault(key, now_ms)
+
+
+def stages(burning: dict[str, int], told: Sequence[tuple[str, int]], watch: Watch) -> str:
+    """A table: of each stage how long after the publishing, and how long after the stage before."""
+    at: dict[str, dict[str, int]] = {"published": burning, **watch.seen, "webhook": dict(told)}
+    lines = ["| stage | since published, p50 | p99 | since the one before, p50 | p99 |", "|---|---|---|---|---|"]
+    for before, stage in pairwise(("published", *STAGES)):
+        total = [ms - burning[one] for one, ms in at[stage].items() if one in burning]
+        alone = [ms - at[before][one] for one, ms in at[stage].items() if one in at[before]]
+        lines.append(f"| {stage} | {' | '.join(str(_share(times, p)) for times in (total, alone) for p in (0.5, 0.99))} |")
+    return "\n".join(lines) + "\n"
+
+
+def _share(times: Sequence[int], share: float) -> int:
+    return sorted(times)[min(len(times) - 1, int(len(times) * share))] if times else -1
+
+
 def fired(hook: Webhook) -> list[tuple[str, int]]:
     """Of the containers that were set on fire; a made-up one of the load may get too hot as well."""
     return [
@@ -100,7 +163,7 @@ def report(burning: dict[str, int], told: Sequence[tuple[str, int]]) -> int:
     took = sorted(at_ms - burning[subject] for subject, at_ms in told)
     twice = [subject for subject, count in Counter(subject for subject, _ in told).items() if count > 1]
     missing = len(burning.keys() - {subject for subject, _ in told})
-    p50, p99 = (took[min(len(took) - 1, int(len(took) * share))] for share in (0.5, 0.99))
+    p50, p99 = _share(took, 0.5), _share(took, 0.99)
     sys.stdout.write(f"{len(took)} alerts from reading to webhook: p50 {p50} ms, p99 {p99} ms (target {TARGET_P99_MS}), ")
     sys.stdout.write(f"longest {took[-1]} ms; {missing} missing, {len(twice)} twice\n")
     return int(p99 >= TARGET_P99_MS or missing > 0 or bool(twice))
@@ -123,10 +186,12 @@ def main() -> int:
             with running(stack, *devices, *bins) as pipeline:
                 load = payloads(devices, wall_ms(), given.rate * (given.seconds + _WARM_S))
                 hold(pipeline)
-                burning, kept = send(pipeline, load, given.rate, bins)
-                with suppress(AssertionError):  # what is missing is reported
-                    eventually(lambda: len(fired(hook)) >= len(bins), 60, 0.1)
+                with Watch(pipeline.places.kafka_bootstrap) as watch:
+                    burning, kept = send(pipeline, load, given.rate, bins)
+                    with suppress(AssertionError):  # what is missing is reported
+                        eventually(lambda: len(fired(hook)) >= len(bins), 60, 0.1)
         sys.stdout.write(f"load of the machine: {', '.join(f'{one:.1f}' for one in os.getloadavg())}\n")
+        sys.stdout.write(stages(burning, fired(hook), watch))
         return max(report(burning, fired(hook)), int(not kept))
 
 
