@@ -43,7 +43,9 @@ class Book(Generic[Subject]):
     ) -> None:
         self.clock_ms = clock_ms
         self.level = level
+        self.wrote = False  # any window at the last turn
         self._stream, self._place, self._lateness_ms = stream, place, stream.lateness_ms
+        self._topic, self._part_topic = topics.aggregate(level, stream.name), topics.zone_part(stream.name)
         self._window = window
         self._members: dict[int, list[Subject]] = {}  # of each open window, by start
         self._ends: dict[int, int] = {}  # of each open window
@@ -78,15 +80,18 @@ class Book(Generic[Subject]):
     def turn(self, clock_ms: int, out: Output) -> list[int]:
         """Writes what is due when the clock comes to stand there. Returns the starts of windows that are closed by it."""
         minute = self.clock_ms // MINUTE_MS
-        self._write(self._corrected(), out)
-        self.clock_ms = clock_ms
-        self._write(self._ended(), out)
+        self.clock_ms, self.wrote = clock_ms, False
+        if self._changed:
+            self._write(self._corrected(), out)
+        if self._awaited:
+            self._write(self._ended(), out)
         shares = self._shares.changed()
         if shares or clock_ms // MINUTE_MS != minute:
             value = encode_part(self.level, *self._place, clock_ms, shares)
             key = b"%d" % self._place.number
-            out.records.append(OutRecord(topics.zone_part(self._stream.name), key, value, (), clock_ms, 0))
-        closed = [start for start, end in self._ends.items() if self.is_closed(end)]
+            out.records.append(OutRecord(self._part_topic, key, value, (), clock_ms, 0))
+        last = clock_ms - self._lateness_ms
+        closed = [start for start, end in self._ends.items() if end <= last]
         for start in closed:
             del self._members[start], self._ends[start]
             self._shares.forget(start)
@@ -94,8 +99,7 @@ class Book(Generic[Subject]):
 
     def tick(self, out: Output) -> None:
         """Time, for whoever reads this level: all that was due by then has been written before."""
-        topic = topics.aggregate(self.level, self._stream.name)
-        out.records.append(OutRecord(topic, None, b"", (), self.clock_ms, self._place.number))
+        out.records.append(OutRecord(self._topic, None, b"", (), self.clock_ms, self._place.number))
 
     def _corrected(self) -> Iterator[Window]:
         for (start, subject), old in self._changed.items():
@@ -120,7 +124,8 @@ class Book(Generic[Subject]):
 
     def _write(self, windows: Iterator[Window], out: Output) -> None:
         """So many at a time: they are large as objects, and thousands end together."""
-        topic, key, number = topics.aggregate(self.level, self._stream.name), self.level.encode(), self._place.number
+        key, number = self.level.encode(), self._place.number
         while some := list(islice(windows, _WINDOWS_IN_A_RECORD)):
-            out.records.append(OutRecord(topic, key, encode(self.level, some), (), self.clock_ms, number))
+            out.records.append(OutRecord(self._topic, key, encode(self.level, some), (), self.clock_ms, number))
             out.counts["windows", self._stream.name, self.level] += len(some)
+            self.wrote = True

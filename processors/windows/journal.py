@@ -11,8 +11,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from struct import Struct
 from typing import NamedTuple
 
-from processors.windows.plan import NAN, Plan
+from processors.windows.plan import Plan
 from schemas import codec
+from schemas.numbers import NAN
 from schemas.ports import OutRecord, Record
 
 _LENGTH = Struct("<I")

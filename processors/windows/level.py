@@ -132,7 +132,7 @@ class LevelTask:
             return
         for start in self._book.turn(progress.clock_ms, out):
             del progress.oldest[start]
-        if self._is_read or progress.clock_ms // MINUTE_MS != minute:
+        if progress.clock_ms // MINUTE_MS != minute or (self._is_read and self._book.wrote):
             self._book.tick(out)
         self._sweep.turn()
 

@@ -5,7 +5,7 @@ takes back a device's part among others. The forms of parts are those of `schema
 """
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 from math import fsum
 from operator import le
 from sys import float_info
@@ -74,16 +74,17 @@ def extend_gauge(acc: Part | None, part: Part, column: Column, shift: int) -> Pa
 def pool_gauges(acc: Part | None, many: Sequence[Part], column: Column) -> Part:
     """All of them and what was there before, in one go: this is done for each window of each device."""
     singles = [part[1] for part in many if len(part) == _MIN]
-    full = [part for part in many if len(part) > _MIN]
+    full = [part for part in many if len(part) > _MIN] if len(singles) < len(many) else []
     if acc is not None:
         full.append(acc)
-    lows = singles + [part[_MIN] for part in full]
-    highs = singles + [part[_MAX] for part in full]
-    sums = singles + [part[_SUM] for part in full]
-    count = len(singles) + sum([part[0] for part in full])
+    count, lows, highs, sums, sketches = len(singles), singles, singles, singles, []
+    if full:
+        counts, _, _, some_lows, some_highs, some_sums, *sketches = zip(*full, strict=True)
+        count += sum(counts)
+        lows, highs, sums = [*singles, *some_lows], [*singles, *some_highs], [*singles, *some_sums]
     pooled: Part = [count, None, None, min(lows), max(highs), sum(sums) if column.whole else total(sums)]
     if column.sketched:
-        pooled.append(merged([sketch_of(singles), *(part[_SKETCH] for part in full)]))
+        pooled.append(merged([sketch_of(singles), *chain.from_iterable(sketches)]))
     return pooled
 
 
@@ -177,19 +178,40 @@ def measure_state(
     silence: int,
     before: tuple[float, float] | None,
 ) -> Part:
-    """`before` is the last reading before the window, if it is recent enough."""
+    """`before` is the last reading before the window; it counts if it is recent enough."""
     start, end = span
     words, first, last = column.words, int(times[0]), int(times[-1])
     spent: dict[str, int] = {}
+    if before is not None and first - before[0] > silence:
+        before = None
     if before is not None and first > start:
         spent[words[int(before[1])]] = first - start
-    if codes.count(codes[0]) == len(codes) and last - first <= silence:  # as it nearly always is
-        _credit(spent, words[int(codes[0])], first, min(end, last + silence))
-    else:
-        for since, until, code in zip(times, [*times[1:], end], codes, strict=True):
-            _credit(spent, words[int(code)], int(since), int(min(until, since + silence)))
+    for since, until, code in zip(times, [*times[1:], end], codes, strict=True):
+        _credit(spent, words[int(code)], int(since), int(min(until, since + silence)))
     part: Part = [len(times), spent, words[int(codes[-1])], last - start, first - start]
     return part + ([words[int(before[1])], int(before[0]) - start] if before else [None, None])
+
+
+def steady_state(
+    count: int,
+    code: float,
+    of: tuple[int, int],
+    column: Column,
+    span: tuple[int, int],
+    silence: int,
+    before: tuple[float, float] | None,
+) -> Part:
+    """`measure_state` of one state in all readings, none more than `silence` after the one before: as it nearly always is."""
+    (first, last), (start, end) = of, span
+    word = column.words[int(code)]
+    lasted = min(end, last + silence) - first
+    if before is None or first - before[0] > silence:
+        return [count, {word: lasted} if lasted > 0 else {}, word, last - start, first - start, None, None]
+    was = column.words[int(before[1])]
+    spent = {was: first - start} if first > start else {}
+    if lasted > 0:
+        spent[word] = spent.get(word, 0) + lasted
+    return [count, spent, word, last - start, first - start, was, int(before[0]) - start]
 
 
 def extend_state(acc: Part | None, part: Part, span: tuple[int, int], silence: int) -> Part:

@@ -5,15 +5,15 @@ states, whole numbers are exact to 2**53, and NaN stands for a value that is mis
 a reading with any suspect value is negative.
 """
 
-from collections.abc import Mapping
-from operator import itemgetter
+from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from struct import Struct
 from typing import Any, NamedTuple
 
 from schemas.kind import Kind
 from schemas.metric import Aggregation, Nature
+from schemas.numbers import NAN, Numbers
 
-NAN = float("nan")
 BOOLS = ("false", "true")
 FIRST = 1  # place of the first metric, after the time
 
@@ -29,7 +29,6 @@ class Column(NamedTuple):
     sketched: bool
     wraps_at: float | None
     tallied: bool  # a state of an event lasts no time: it is counted
-    simple: bool  # a gauge of floats, without a sketch
 
     def value(self, number: float) -> float | str:
         """The number of a row as the metric's own value."""
@@ -54,13 +53,22 @@ class Plan:
                 Aggregation.P95 in metric.extra,
                 metric.wraps_at,
                 kind.event and metric.nature is Nature.STATE,
-                metric.nature is Nature.GAUGE and metric.type == "float" and Aggregation.P95 not in metric.extra,
             )
             for place, metric in enumerate(kind.metrics, FIRST)
         )
         self.by_name = {column.name: column for column in self.columns}
         self.names = tuple(self.by_name)
-        self.singles = tuple((column.name, column.place, column.nature is Nature.GAUGE, column.whole) for column in self.columns)
+        # For the hot path: name, place, whether a gauge of floats, whether a state that lasts, and the whole column
+        self.steps = tuple(
+            (
+                column.name,
+                column.place,
+                column.nature is Nature.GAUGE and not column.whole,
+                column.nature is Nature.STATE and not column.tallied,
+                column,
+            )
+            for column in self.columns
+        )
         # What a window must know of the time before it
         self.remembered = tuple(
             column.place
@@ -69,25 +77,39 @@ class Plan:
         )
         self.width = FIRST + len(self.columns)
         self.row = Struct(f"<{self.width}d")
-        self._pick = itemgetter(*self.names) if len(self.names) > 1 else None
+        self._places = {column.name: column.place - FIRST for column in self.columns}
+        self._pick = attrgetter(*self.names) if len(self.names) > 1 else None
         self._codes = [
-            (column.place - FIRST, {word: float(code) for code, word in enumerate(column.words)})
+            (column.place - FIRST, {None: NAN} | {word: float(code) for code, word in enumerate(column.words)})
             for column in self.columns
             if column.words is not BOOLS and column.words
         ]
+        self._several: dict[int, Struct] = {}
+
+    def several(self, count: int) -> Struct:
+        """So many rows on end. Few counts are asked for, again and again."""
+        found = self._several.get(count)
+        if found is None:
+            found = self._several[count] = Struct(f"<{count * self.width}d")
+        return found
 
     def pack(self, ts_ms: int, values: Mapping[str, Any], flags: Mapping[str, str]) -> bytes:
         """A reading's row. TypeError, KeyError or struct.error where a value is not of its metric's type."""
-        if flags:
-            values = {name: value for name, value in values.items() if name not in flags}
-        try:
-            numbers = self._pick(values) if self._pick else [values.get(name, NAN) for name in self.names]
-        except KeyError:  # not every metric is there
-            numbers = [values.get(name, NAN) for name in self.names]
-        if self._codes:
-            numbers = list(numbers)
-            for place, codes in self._codes:
-                word = numbers[place]
-                if word is not NAN:
-                    numbers[place] = codes[word]
-        return self.row.pack(-ts_ms if flags else ts_ms, *numbers)
+        numbers = [None if name in flags else values.get(name) for name in self.names]
+        for place, codes in self._codes:
+            numbers[place] = codes[numbers[place]]
+        return self.row.pack(-ts_ms if flags else ts_ms, *[NAN if number is None else number for number in numbers])
+
+    def pack_numbers(self, found: Numbers) -> bytes:
+        """The same, for the hot path."""
+        values, flags = found.values, found.flags
+        numbers: Sequence[float] = self._pick(values) if self._pick else (getattr(values, self.names[0]),)
+        if not flags and not self._codes:
+            return self.row.pack(found.ts, *numbers)
+        row: list[Any] = list(numbers)
+        for place, codes in self._codes:
+            row[place] = codes[row[place]]
+        for name in flags:
+            if name in self._places:
+                row[self._places[name]] = NAN
+        return self.row.pack(-found.ts if flags else found.ts, *row)

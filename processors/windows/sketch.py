@@ -5,6 +5,7 @@ KLL and t-digest, which draw lots or depend on the order, are not. The library g
 As a part of a window a sketch is `[zeros, bin, count, bin, count, …]`; a bin is even for values above 0, odd for those below.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import chain
 
@@ -15,33 +16,57 @@ from ddsketch.store import DenseStore
 RELATIVE_ACCURACY = 0.01
 
 _mapping = LogarithmicMapping(RELATIVE_ACCURACY)
-_key = _mapping.key
-_tiny = _mapping.min_possible
+_ZERO = -(2**32)  # beyond any code
+_MAX_CODES = 20_000  # devices say the same few values again and again; what never is alike must not fill the memory
 
 Sketch = list[int]
 
 
+class _Codes(dict[float, int]):
+    """The bin of a value, as the library finds it: even for values above 0, odd for those below, `_ZERO` for none of them."""
+
+    def __missing__(self, value: float) -> int:
+        if len(self) >= _MAX_CODES:
+            self.clear()
+        code = self[value] = _code(value)
+        return code
+
+
+def _code(value: float) -> int:
+    if value > _mapping.min_possible:
+        return 2 * _mapping.key(value)
+    if value < -_mapping.min_possible:
+        return 2 * _mapping.key(-value) + 1
+    return _ZERO
+
+
+_code_of = _Codes().__getitem__
+
+
 def sketch_of(values: Iterable[float]) -> Sketch:
-    zeros, bins = 0, dict[int, int]()
-    for value in values:
-        if value > _tiny:
-            code = 2 * _key(value)
-        elif value < -_tiny:
-            code = 2 * _key(-value) + 1
-        else:
-            zeros += 1
-            continue
-        bins[code] = bins.get(code, 0) + 1
-    return [zeros, *chain.from_iterable(sorted(bins.items()))]
+    codes = sorted(map(_code_of, values))
+    if len(set(codes)) == len(codes) and _ZERO not in codes:
+        sketch = [1] * (2 * len(codes) + 1)
+        sketch[0] = 0
+        sketch[1::2] = codes
+        return sketch
+    bins = Counter(codes)  # in the order of the codes, as they come
+    zeros = bins.pop(_ZERO, 0)
+    return [zeros, *chain.from_iterable(bins.items())]
 
 
 def merged(sketches: Iterable[Sketch]) -> Sketch:
     """All of them together, in one go: a zone has thousands."""
-    zeros, bins = 0, dict[int, int]()
+    zeros, codes, counts = 0, list[int](), list[int]()
     for sketch in sketches:
         zeros += sketch[0]
-        for code, count in _pairs(sketch):
-            bins[code] = bins.get(code, 0) + count
+        codes += sketch[1::2]
+        counts += sketch[2::2]
+    bins = Counter(codes)  # in one go as if all were single values, as most are
+    if sum(counts) > len(counts):
+        for code, count in zip(codes, counts, strict=True):
+            if count != 1:
+                bins[code] += count - 1
     return [zeros, *chain.from_iterable(sorted(bins.items()))]
 
 

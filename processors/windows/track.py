@@ -3,14 +3,15 @@
 It holds the readings of all windows that may still change, and those before them that a window must know of.
 """
 
+from functools import lru_cache
 from struct import Struct
 
 from processors.windows.measure import NOTHING, Before, measure
 from processors.windows.plan import Plan
-from schemas.aggregate import Window, expected_readings, silence_ms
-from schemas.instants import MINUTE_MS
+from schemas.aggregate import Window, silence_ms
 
 _first = Struct("<d").unpack_from
+_silence_ms = lru_cache(silence_ms)  # one number for all that have the same
 
 
 def time_of(rows: bytes | bytearray, at: int) -> int:
@@ -45,7 +46,7 @@ class Track:
         self.silence_ms = 1
 
     def describe(self, version: int, zone: str, interval_ms: int) -> None:
-        self.version, self.zone, self.interval_ms, self.silence_ms = version, zone, interval_ms, silence_ms(interval_ms)
+        self.version, self.zone, self.interval_ms, self.silence_ms = version, zone, interval_ms, _silence_ms(interval_ms)
 
     def place(self, ts: float) -> int:
         """Where in the buffer the first row stands that is not older than `ts`."""
@@ -101,31 +102,33 @@ class Track:
 
     def window(self, start: int, end: int) -> Window | None:
         """The window as it is now; None without a reading in it."""
-        rows, size = self.rows, self.plan.row.size
+        rows, plan, interval_ms = self.rows, self.plan, self.interval_ms
+        size = plan.row.size
+        expected = (end - 1) // interval_ms - (start - 1) // interval_ms  # `expected_readings`, for which this is too hot
         stop = len(rows) if self.last_ts < end else self.place(end)
-        if end - start > MINUTE_MS:
+        at = stop - expected * size  # as nearly all have what is expected, and all else is to be looked for
+        if at == stop or at < 0 or abs(_first(rows, at)[0]) < start or (at and abs(_first(rows, at - size)[0]) >= start):
             at = self.place(start)
-        else:
-            at = stop - size if start <= self.last_ts < end else stop
-            while at and abs(_first(rows, at - size)[0]) >= start:
-                at -= size
-        if at == stop:
-            return None
-        single = stop - at == size  # as most are, where devices report once a minute
-        found = self.plan.row.unpack_from(rows, at) if single else memoryview(rows[at:stop]).cast("d").tolist()
-        before = self._before(at, start) if at and self.plan.remembered else NOTHING
+            if at >= stop:
+                return None
+        count = (stop - at) // size
+        found = (plan.row if count == 1 else plan.several(count)).unpack_from(rows, at)
+        times = found[:: plan.width]
+        suspect = 0 if min(times) > 0 else sum([ts < 0 for ts in times])
+        moments = [abs(ts) for ts in times] if suspect else times
+        before = self._before(at, start) if at and plan.remembered else NOTHING
         return {
-            "kind": self.plan.kind,
+            "kind": plan.kind,
             "device_id": self.device_id,
             "zone": self.zone,
             "start": start,
             "end": end,
-            "readings": (stop - at) // size,
-            "suspect": int(found[0] < 0) if single else sum([ts < 0 for ts in found[:: self.plan.width]]),
-            "expected": 0 if self.plan.event else expected_readings(start, end, self.interval_ms),
+            "readings": count,
+            "suspect": suspect,
+            "expected": 0 if plan.event else expected,
             "devices": 1,
-            "interval_ms": self.interval_ms,
-            "metrics": measure(self.plan, found, before, (start, end), self.silence_ms),
+            "interval_ms": interval_ms,
+            "metrics": measure(plan, moments, found, before, (start, end), self.silence_ms),
         }
 
     def _before(self, at: int, start: int) -> Before:
