@@ -44,7 +44,7 @@ class Forms:
 
 
 def _form(kind: Kind) -> Any:
-    metrics = [(metric.name, _type_of(metric), None if metric.type == "word" else NAN) for metric in kind.metrics]
+    metrics = [(metric.name, type_of(metric), None if metric.type == "word" else NAN) for metric in kind.metrics]
     values = msgspec.defstruct(f"{kind.name}_values", metrics, kw_only=True, gc=False)
     fields: list[Any] = [
         ("device_id", str),
@@ -57,5 +57,6 @@ def _form(kind: Kind) -> Any:
     return msgspec.defstruct(f"{kind.name}_numbers", fields, tag_field="kind", tag=kind.name, kw_only=True, gc=False)
 
 
-def _type_of(metric: Metric) -> Any:
+def type_of(metric: Metric) -> Any:
+    """Of its values as validate writes them."""
     return Literal[metric.states] if metric.type == "word" else _TYPES[metric.type]

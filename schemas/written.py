@@ -4,17 +4,16 @@ Only good readings, which are nearly all; what has a flag or is an event, or was
 The form is derived from the kinds' rows like that of payloads (`schemas.plain`), so a value is of its metric's type.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cache
-from typing import Any, ClassVar, Literal, Protocol, Union
+from typing import Any, ClassVar, Protocol, Union
 
 import msgspec
 
 from schemas.kind import Kind, Stream
+from schemas.numbers import type_of
 
 NotGood = (msgspec.DecodeError, UnicodeDecodeError)
-
-_TYPES: Mapping[str, Any] = {"bool": bool, "int": int, "float": float}
 
 
 class _NoFlags(msgspec.Struct, forbid_unknown_fields=True):
@@ -42,8 +41,7 @@ def reader(stream: Stream) -> Callable[[bytes], Good]:
 
 
 def _form(kind: Kind) -> type[msgspec.Struct]:
-    types = [Literal[metric.states] if metric.type == "word" else _TYPES[metric.type] for metric in kind.metrics]
-    metrics = [(metric.name, type_ | None, None) for metric, type_ in zip(kind.metrics, types, strict=True)]
+    metrics = [(metric.name, type_of(metric) | None, None) for metric in kind.metrics]
     options: Any = {"forbid_unknown_fields": True, "omit_defaults": True, "gc": False}
     values = msgspec.defstruct(f"{kind.name}_values", metrics, kw_only=True, **options)
     fields: list[Any] = [("device_id", str), ("ts", int), ("received_at", int), ("values", values), ("flags", _NoFlags)]

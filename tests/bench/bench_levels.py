@@ -38,7 +38,7 @@ from deploy.native.progress import QuietProgress
 from deploy.prepare import ensure_topics, put_devices
 from deploy.roles.wiring import open_sink
 from processors.aggregate import AggregateTasks
-from processors.io import clients, confluent
+from processors.io import confluent
 from processors.io.kafka_admin import Admin
 from processors.io.kafka_read import TableReader
 from processors.runner import Runner
@@ -46,9 +46,9 @@ from processors.windows.journal import Journal
 from processors.windows.minute import MinuteTask
 from schemas import codec, topics
 from schemas.instants import MINUTE_MS
-from schemas.ports import Partition, Record, RetryLater
+from schemas.ports import Partition, Record
 from tests.bench.bench_aggregate import resident_mb
-from tests.bench.bench_windows import fleet, records
+from tests.bench.bench_windows import fleet, records, write
 from tests.servers import guarded_stack
 
 TARGET_US = 10.0
@@ -159,16 +159,7 @@ def row(devices: int, interval_s: int) -> dict[str, float]:
         with closing(open_sink(settings, "bench")) as sink:
             put_devices(sink, known)
         start_ms = wall_ms() // MINUTE_MS * MINUTE_MS - minutes * MINUTE_MS
-        sent = 0
-        with closing(clients.open_batch_sink("confluent", bootstrap, "bench")) as sink:
-            for record in records(known, start_ms, minutes, settings.kafka_partitions):
-                sent += 1
-                try:
-                    sink.send(record)
-                except RetryLater:
-                    sink.flush(60_000)
-                    sink.send(record)
-            sink.flush(60_000)
+        sent = write(bootstrap, records(known, start_ms, minutes, settings.kafka_partitions))["records"]
         asked = [bootstrap, settings.time_zone, *map(str, (settings.kafka_partitions, sent // minutes, sent))]
         command = [sys.executable, "-m", "tests.bench.bench_levels", "--inside", *asked]
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, timeout=600)

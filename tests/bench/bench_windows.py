@@ -11,7 +11,8 @@ import argparse
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from random import Random
 
@@ -82,6 +83,21 @@ def caught_up(admin: Admin) -> None:
         time.sleep(0.1)
 
 
+def write(bootstrap: str, sent: Iterable[OutRecord]) -> Counter[str]:
+    """All of them; how many records, and how many of them readings."""
+    written: Counter[str] = Counter()
+    with closing(clients.open_batch_sink("confluent", bootstrap, "bench")) as sink:
+        for record in sent:
+            written.update(records=1, readings=int(record.key is not None))
+            try:
+                sink.send(record)
+            except RetryLater:
+                sink.flush(60_000)
+                sink.send(record)
+        sink.flush(60_000)
+    return written
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--devices", type=int, default=10_000)
@@ -96,16 +112,8 @@ def main() -> None:
         with closing(open_sink(settings, "bench")) as sink:
             put_devices(sink, devices)
         start_ms = wall_ms() // MINUTE_MS * MINUTE_MS - given.minutes * MINUTE_MS
-        amount = 0
-        with closing(clients.open_batch_sink("confluent", stack.endpoints().kafka_bootstrap, "bench")) as sink:
-            for record in records(devices, start_ms, given.minutes, settings.kafka_partitions):
-                amount += record.key is not None
-                try:
-                    sink.send(record)
-                except RetryLater:
-                    sink.flush(60_000)
-                    sink.send(record)
-            sink.flush(60_000)
+        sent = records(devices, start_ms, given.minutes, settings.kafka_partitions)
+        amount = write(stack.endpoints().kafka_bootstrap, sent)["readings"]
         operation = Operation(settings)
         try:
             operation.start_roles({ROLE: 1}, QuietProgress())
